@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+#include "app/node.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <future>
+
+#include "app/logging.h"
+#include "base/log.h"
+#include "config/reload.h"
+#include "store/memory_logs.h"
+#include "store/memory_retained.h"
+#include "store/memory_sessions.h"
+
+namespace sb::app {
+namespace {
+
+constexpr Millis kDrainTime{5000};   // for the last output of clients that read slowly
+constexpr std::size_t kSpareFiles = 64;  // descriptors that are not connections
+
+/// Raises the limit of open files as far as this process may; answers how many connections it allows.
+std::size_t connection_bound(std::uint32_t configured) {
+  rlimit r{};
+  ::getrlimit(RLIMIT_NOFILE, &r);
+  r.rlim_cur = r.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &r);
+  ::getrlimit(RLIMIT_NOFILE, &r);
+  std::size_t files = r.rlim_cur > kSpareFiles ? static_cast<std::size_t>(r.rlim_cur) - kSpareFiles : 1;
+  return configured == 0 ? files : std::min<std::size_t>(configured, files);
+}
+
+net::ListenerKind kind_of(config::ListenerKind k) { return static_cast<net::ListenerKind>(k); }
+
+io::TlsIdentity identity_of(config::CertificateName n) {
+  switch (n) {
+    case config::CertificateName::none: return io::TlsIdentity::none;
+    case config::CertificateName::cn: return io::TlsIdentity::cn;
+    case config::CertificateName::dn: return io::TlsIdentity::dn;
+    case config::CertificateName::san: return io::TlsIdentity::san;
+  }
+  return io::TlsIdentity::none;
+}
+
+broker::SharedStrategy strategy_of(config::SharedStrategy s) { return static_cast<broker::SharedStrategy>(s); }
+
+result<std::shared_ptr<const io::TlsContext>> tls_context(const config::ListenerConfig& l, std::string& why) {
+  io::TlsServerConfig t;
+  t.cert_file = l.tls.cert;
+  t.key_file = l.tls.key;
+  t.client_ca_file = l.tls.client_ca;
+  using ClientCert = io::TlsServerConfig::ClientCert;
+  t.client_cert = l.tls.client_ca.empty() ? ClientCert::none
+                  : l.tls.require_client_cert ? ClientCert::required
+                                              : ClientCert::optional;
+  t.min_version = l.tls.min_version == config::TlsVersion::v1_3 ? io::TlsVersion::v1_3 : io::TlsVersion::v1_2;
+  t.ciphers = l.tls.ciphers;
+  for (auto& s : l.tls.sni) t.sni.push_back({s.name, s.cert, s.key});
+  if (l.kind == config::ListenerKind::mqtts) t.alpn = {"mqtt"};
+  return io::TlsContext::server(t, why);
+}
+
+/// Runs `f` on a shard's thread and waits for it.
+template <class F>
+void on_loop(net::Shard& shard, F f) {
+  std::promise<void> done;
+  shard.loop().post_fn([&] {
+    f();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
+}  // namespace
+
+/// Publishes $SYS from shard 0.
+class BrokerNode::SysTimer final : public io::Timer {
+ public:
+  SysTimer(broker::Node& node, net::Shard& shard, ports::RetainedStore& retained)
+      : shard_(shard), retained_(retained), topics_(node, shard.core(), "signalbox version " SIGNALBOX_VERSION, shard.loop().now()) {}
+  ~SysTimer() { shard_.loop().timers().cancel(*this); }
+  void set_interval(Seconds s) {
+    interval_ = s;
+    shard_.loop().timers().cancel(*this);
+    if (s.count() > 0) on_timer();
+  }
+  void on_timer() override {
+    topics_.publish(shard_.loop().now(), retained_.count());
+    shard_.loop().timers().set(*this, shard_.loop().now() + interval_);
+  }
+
+ private:
+  net::Shard& shard_;
+  ports::RetainedStore& retained_;
+  broker::SysTopics topics_;
+  Seconds interval_{0};
+};
+
+BrokerNode::BrokerNode(const config::Config& c) : config_(c) {
+  std::size_t shards = c.node.shards ? c.node.shards : std::max(1u, std::thread::hardware_concurrency());
+  shards = std::min<std::size_t>(shards, 64);
+  node_.limits = c.limits;
+  node_.shared_strategy = strategy_of(c.session.shared_strategy);
+  node_.authenticator = &anonymous_;
+  node_.enhanced = &scram_;
+  node_.authorizer = &allow_all_;
+  node_.cores.resize(shards);
+
+  store::Backend stores;
+  auto logs = std::make_unique<store::MemoryLogs>(
+      c.limits, [this](std::string_view filter, ports::LogId log) { node_.index.set_log(filter, log); });
+  stores.sessions = std::make_unique<store::MemorySessions>(*logs);
+  stores.logs = std::move(logs);
+  stores.retained = std::make_unique<store::MemoryRetained>(c.limits.retained_messages);
+  store_ = std::make_unique<store::Service>(std::move(stores));
+
+  for (std::size_t i = 0; i < shards; ++i) {
+    shards_.push_back(std::make_unique<net::Shard>());
+    shard_stores_.push_back(std::make_unique<store::ShardStores>(*store_, shards_[i]->loop()));
+    broker::Stores s{&shard_stores_[i]->logs(), &shard_stores_[i]->sessions(), &shard_stores_[i]->retained()};
+    auto core = std::make_unique<broker::Core>(node_, i, shards_[i]->loop(), s);
+    node_.cores[i] = core.get();
+    shards_[i]->set_core(std::move(core));
+  }
+}
+
+BrokerNode::~BrokerNode() { stop(); }
+
+std::string BrokerNode::load_users(const config::Config& c) {
+  if (c.auth.scram_file.empty()) {
+    scram_.replace(nullptr);
+    return {};
+  }
+  std::string why;
+  std::vector<std::string> warnings;
+  auto users = auth::ScramUsers::load(c.auth.scram_file, why, warnings);
+  for (auto& w : warnings) log::warn("{}", w);
+  if (!users) return "auth.scram_file: " + why;
+  scram_.replace(*users);
+  return {};
+}
+
+std::string BrokerNode::listener_options(const config::Config& c, const config::ListenerConfig& l,
+                                         net::ListenerOptions& o) const {
+  o.kind = kind_of(l.kind);
+  o.host = l.bind.host;
+  o.port = l.bind.port;
+  o.unix_path = l.bind.path;
+  o.unix_mode = l.unix_mode;
+  o.channel.limits = config::limits_of(c, l);
+  o.channel.features = c.features;
+  o.channel.allow_anonymous = config::anonymous_allowed(c, l);
+  o.channel.response_information = c.response.information;
+  o.channel.server_reference = c.server.reference;
+  o.identity = identity_of(l.tls.identity_as_username);
+  o.ws.path = l.path;
+  o.ws.origins = l.origins;
+  o.proxy = static_cast<net::ProxyMode>(l.proxy_protocol);
+  o.max_connections = l.max_connections;
+  if (!config::is_tls(l.kind)) return {};
+  std::string why;
+  auto tls = tls_context(l, why);
+  if (!tls) return why;
+  for (auto& w : (*tls)->warnings()) log::warn("{}", w);
+  o.tls = *tls;
+  return {};
+}
+
+std::string BrokerNode::start() {
+  if (std::string why = load_users(config_); !why.empty()) return why;
+  for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
+    const auto& l = config_.listeners[i];
+    if (!l.bind.enabled()) continue;
+    std::string key = config::listener_name(config_, i);
+    net::ListenerOptions o;
+    if (std::string why = listener_options(config_, l, o); !why.empty()) return key + ": " + why;
+    auto acceptor = net::Acceptor::open(o);
+    if (!acceptor)
+      return fmt::format("{}.bind: cannot listen on {}: {}; choose another address, or \"\" for no listener", key,
+                         l.bind.text(), acceptor.error().message());
+    listeners_.push_back({key, config::to_string(l.kind), std::move(*acceptor)});
+  }
+  if (listeners_.empty()) return "no listener is on: set listeners.mqtt.bind, for example to 127.0.0.1:1883";
+
+  running_ = true;
+  store_->start();
+  for (auto& s : shards_) s->start();
+  std::size_t bound = connection_bound(config_.limits.connections);
+  std::vector<net::Shard*> all;
+  for (auto& s : shards_) all.push_back(s.get());
+  on_loop(*shards_.front(), [&] {
+    sys_timer_ = std::make_unique<SysTimer>(node_, *shards_.front(), shard_stores_.front()->retained());
+    sys_timer_->set_interval(Seconds(config_.sys.interval));
+    for (auto& l : listeners_) l.acceptor->start(*shards_.front(), all, bound);
+  });
+  return {};
+}
+
+std::vector<std::string> BrokerNode::listening() const {
+  std::vector<std::string> lines;
+  for (auto& l : listeners_) lines.push_back(fmt::format("listening {} {}", l.kind, l.acceptor->address()));
+  return lines;
+}
+
+void BrokerNode::reload(const config::Config& next) {
+  config::Config now = config::reloaded(config_, next);
+  for (auto& change : config::diff(config_, next))
+    if (change.reloadable)
+      log::info("reloaded {} from {} to {}", change.key, change.before, change.after);
+    else
+      log::warn("{} changed from {} to {}: takes effect with the next start", change.key, change.before, change.after);
+  if (std::string why = set_up_logging(now.log); !why.empty()) log::error("log.file: {}; the log stays where it was", why);
+  if (std::string why = load_users(now); !why.empty()) log::error("{}; the users stay as they were", why);
+  node_.shared_strategy = strategy_of(now.session.shared_strategy);
+  for (auto& l : listeners_) {
+    for (std::size_t i = 0; i < now.listeners.size(); ++i) {
+      if (config::listener_name(now, i) != l.key) continue;
+      net::ListenerOptions o;
+      if (std::string why = listener_options(now, now.listeners[i], o); !why.empty()) {
+        log::error("{}: {}; the listener stays as it was", l.key, why);
+        continue;
+      }
+      auto& context = l.acceptor->context();
+      context.set_channel(o.channel);
+      context.max_connections = o.max_connections;
+      if (o.tls) context.set_tls(o.tls);
+    }
+  }
+  on_loop(*shards_.front(), [&] { sys_timer_->set_interval(Seconds(now.sys.interval)); });
+  config_ = std::move(now);
+}
+
+void BrokerNode::drain() {
+  node_.shutting_down = true;
+  on_loop(*shards_.front(), [&] {
+    sys_timer_.reset();
+    for (auto& l : listeners_) l.acceptor->close();
+  });
+  for (auto& s : shards_) s->loop().post_fn([shard = s.get()] { shard->shut_down_all(mqtt::Reason::server_shutting_down); });
+  auto until = std::chrono::steady_clock::now() + kDrainTime;
+  auto connected = [&] {
+    return std::any_of(shards_.begin(), shards_.end(), [](auto& s) { return s->load() > 0; });
+  };
+  while (connected() && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(Millis(10));
+  stop();
+}
+
+void BrokerNode::stop() {
+  if (!running_) return;
+  running_ = false;
+  store_->stop();
+  for (auto& s : shards_) s->stop();
+  for (auto& s : shards_) s->join();
+}
+
+}  // namespace sb::app

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/broker.h"
+#include "auth/allow_all.h"
+#include "auth/anonymous.h"
+#include "auth/scram.h"
+#include "broker/sys_topics.h"
+#include "net/acceptor.h"
+#include "net/shard.h"
+#include "store/service.h"
+
+namespace sb::app {
+
+/// A broker's parts, put together from a configuration. Lives on the main thread.
+class BrokerNode {
+ public:
+  explicit BrokerNode(const config::Config& c);
+  ~BrokerNode();
+
+  /// Opens the listeners and starts the threads; what went wrong, "" = nothing.
+  std::string start();
+  /// "listening mqtt 127.0.0.1:1883", one per listener.
+  std::vector<std::string> listening() const;
+  /// Takes over what can be taken over; says the rest in the log.
+  void reload(const config::Config& next);
+  /// No new connections, DISCONNECT to all, their output written out as far as they take it; then the threads end.
+  void drain();
+
+ private:
+  class SysTimer;
+  struct Listener {
+    std::string key;  ///< "listeners.mqtt", for messages
+    std::string kind;
+    std::unique_ptr<net::Acceptor> acceptor;
+  };
+  std::string load_users(const config::Config& c);
+  std::string listener_options(const config::Config& c, const config::ListenerConfig& l, net::ListenerOptions& o) const;
+  void stop();
+
+  config::Config config_;
+  broker::Node node_;
+  auth::AnonymousRule anonymous_;
+  auth::AllowAll allow_all_;
+  auth::ScramAuthenticator scram_{nullptr};
+  std::unique_ptr<store::Service> store_;
+  std::vector<std::unique_ptr<net::Shard>> shards_;
+  std::vector<std::unique_ptr<store::ShardStores>> shard_stores_;
+  std::vector<Listener> listeners_;
+  std::unique_ptr<SysTimer> sys_timer_;
+  bool running_ = false;
+};
+
+}  // namespace sb::app

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: MIT
+// Sessions come and go: claim, takeover, resume, leave, wills.
+#include <algorithm>
+
+#include "base/log.h"
+#include "broker/core.h"
+#include "model/topic.h"
+
+namespace sb::broker {
+
+using channel::Ending;
+using channel::OpenRequest;
+using model::OutboundState;
+using mqtt::PacketId;
+using mqtt::Reason;
+using ports::SessionStore;
+using session::InFlight;
+using session::Session;
+
+void Core::open(Channel& c, OpenRequest r) {
+  if (c.slot == kNoSlot) take_slot(c);
+  if (node_.shutting_down.load(std::memory_order_relaxed)) return c.opened(nullptr, false, Reason::server_shutting_down);
+  ClientKey me = key(c.slot);
+  Client& cl = clients_[c.slot];
+  cl.directory_key = Directory::key(r.client_id);
+  cl.opening = std::make_unique<std::string>(r.client_id);
+  auto before = node_.directory.claim(cl.directory_key, me);
+  if (!before || *before == me) return claim_session(me, std::move(r));
+  // Somebody else has this client id: it ends, and what it has goes to the store, before the session is read from there.
+  std::string client_id = r.client_id;
+  auto go_on = [this, me, request = std::move(r)]() mutable { claim_session(me, std::move(request)); };
+  std::size_t mine = shard_;
+  on_shard(before->shard, [k = *before, client_id, mine, go_on = std::move(go_on)](Core& owner) mutable {
+    owner.kick(k, client_id, [&owner, mine, go_on = std::move(go_on)]() mutable {
+      owner.on_shard(mine, [go_on = std::move(go_on)](Core&) mutable { go_on(); });
+    });
+  });
+}
+
+void Core::kick(ClientKey k, const std::string& client_id, std::function<void()> released) {
+  Channel* c = find(k);
+  if (!c) {
+    auto it = leaving_.find(k.packed());
+    if (it == leaving_.end()) return released();
+    it->second.push_back(std::move(released));
+    return;
+  }
+  Client& cl = clients_[k.slot];
+  bool same = c->has_session() ? c->session().client_id == client_id : cl.opening && *cl.opening == client_id;
+  if (!same) return released();  // two client ids with one hash
+  counters.takeovers.add();
+  log::info("taken over client={} peer={}", client_id, c->transport().peer());
+  if (!cl.released) cl.released = std::make_unique<std::vector<std::function<void()>>>();
+  cl.released->push_back(std::move(released));
+  c->shut_down(Reason::session_taken_over, Ending::taken_over);
+}
+
+void Core::run_released(std::uint64_t packed) {
+  auto it = leaving_.find(packed);
+  if (it == leaving_.end()) return;
+  auto waiting = std::move(it->second);
+  leaving_.erase(it);
+  for (auto& f : waiting) f();
+}
+
+void Core::claim_session(ClientKey k, OpenRequest r) {
+  Channel* c = find(k);
+  if (!c) return node_.directory.release(Directory::key(r.client_id), k);
+  bool durable = r.expiry > 0;
+  if (!durable && !stores_.sessions->any()) return open_volatile(*c, std::move(r));
+  SessionStore::Claim claim;
+  claim.client_id = r.client_id;
+  claim.username = r.username;
+  claim.clean = r.clean_start;
+  claim.durable = durable;
+  claim.expiry = r.expiry;
+  claim.will = r.will;
+  claim.now = wall;
+  stores_.sessions->claim(std::move(claim), [this, k, r = std::move(r)](result<SessionStore::Claimed> claimed) mutable {
+    if (claimed && claimed->will) publish_will(claimed->will);
+    Channel* channel = find(k);
+    if (!channel) {
+      // It left while the store answered. The record stays as it is, for whoever comes next.
+      if (claimed && r.expiry > 0) {
+        ports::SessionChange change;
+        change.left = {wall + Seconds(r.expiry), kNoExpiry};
+        stores_.sessions->change(r.client_id, claimed->record.epoch, std::move(change), [](auto) {});
+      }
+      return node_.directory.release(Directory::key(r.client_id), k);
+    }
+    if (!claimed) return channel->opened(nullptr, false, Reason::server_unavailable);
+    if (r.expiry == 0 && !claimed->present) return open_volatile(*channel, std::move(r));
+    open_durable(*channel, r, std::move(*claimed));
+  });
+}
+
+void Core::open_volatile(Channel& c, OpenRequest r) {
+  clients_[c.slot].opening.reset();
+  auto s = std::make_unique<Session>();
+  s->client_id = std::move(r.client_id);
+  s->username = std::move(r.username);
+  c.opened(std::move(s), false, Reason::success);
+}
+
+void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed claimed) {
+  model::SessionRecord& record = claimed.record;
+  ClientKey k = key(c.slot);
+  clients_[c.slot].opening.reset();
+  auto s = std::make_unique<Session>();
+  s->client_id = r.client_id;
+  s->username = r.username;
+  s->durable = true;
+  s->expiry = r.expiry;
+  s->epoch = record.epoch;
+  s->incarnation = record.incarnation;
+  s->set_next_order(record.next_order);
+  for (auto& sub : record.subscriptions) {
+    session::Subscription& to = s->add(sub.filter);
+    to.options = sub.options;
+    to.subscription_id = sub.subscription_id;
+    to.order = sub.order;
+    if (sub.logged) {
+      to.cursor = std::make_unique<session::Cursor>();
+      to.cursor->next = sub.next;
+      to.cursor->draining = sub.draining;
+      to.cursor->drain_to = sub.drain_to;
+    }
+    if (!sub.draining) index(to, *s, k);
+  }
+  s->set_next_order(std::max(record.next_order, s->next_order()));
+  for (auto& out : record.outbound) {
+    InFlight e;
+    e.state = out.state;
+    e.position = out.position;
+    e.message = out.message;
+    s->window.restore(out.packet_id, std::move(e));
+  }
+  for (auto& in : record.inbound) s->inbound_add(in.packet_id);
+
+  // The logs that it reads are known by name; this process has numbers for them.
+  struct Joining {
+    std::uint32_t waits = 1;
+    std::unique_ptr<Session> session;
+    bool present;
+  };
+  auto joining = std::make_shared<Joining>();
+  bool present = claimed.present;
+  joining->present = present;
+  std::string member = s->member();
+  std::vector<std::string> filters;
+  for (auto& sub : s->subscriptions())
+    if (sub.cursor) filters.push_back(sub.filter);
+  Session* raw = s.get();
+  joining->session = std::move(s);
+  std::string client_id = raw->client_id;
+  auto finish = [this, k, joining, outbound = std::move(record.outbound)] {
+    if (--joining->waits > 0) return;
+    Session* session = joining->session.get();
+    for (auto& out : outbound)
+      if (!out.filter.empty())
+        if (auto* sub = session->find(out.filter); sub && sub->cursor)
+          if (InFlight* e = session->window.find(out.packet_id)) e->log = sub->cursor->log;
+    Channel* channel = find(k);
+    if (!channel || channel->state() != Channel::State::opening) return;
+    channel->opened(std::move(joining->session), joining->present, Reason::success);
+  };
+  joining->waits += static_cast<std::uint32_t>(filters.size());
+  for (auto& filter : filters)
+    stores_.logs->join(filter, member, [joining, filter, finish](result<ports::LogStore::Joined> joined) {
+      if (joined && joining->session)
+        if (auto* sub = joining->session->find(filter); sub && sub->cursor) sub->cursor->log = joined->log;
+      finish();
+    });
+  finish();
+}
+
+/// CONNACK is out. First what was under way is sent again, in its order, then the logs are read on. [MQTT-4.4.0-1]
+void Core::started(Channel& c) {
+  Session& s = c.session();
+  counters.subscriptions.add(s.subscriptions().size());
+  if (!s.durable) return;
+  std::vector<PacketId> ids;
+  s.window.for_each([&](PacketId id, InFlight&) { ids.push_back(id); });
+  clients_[c.slot].resends = static_cast<std::uint32_t>(ids.size());
+  for (PacketId id : ids) resend(c, id);
+  for (auto& sub : s.subscriptions())
+    if (sub.cursor) feeds_.add_reader(sub.cursor->log, &c);
+  pump(c);
+}
+
+/// Sends one packet of an earlier connection again: PUBREL as it is, PUBLISH with DUP once the log has given the message.
+void Core::resend(Channel& c, PacketId id) {
+  InFlight* e = c.session().window.find(id);
+  auto done = [this](Channel& channel) {
+    if (--clients_[channel.slot].resends == 0) pump(channel);
+  };
+  auto send = [](Channel& channel, PacketId packet, InFlight& entry) {
+    const auto& m = entry.message->view();
+    std::uint8_t qos = entry.state == OutboundState::sent_qos1 ? 1 : 2;
+    Wanted want = wanted_by(channel.session(), m);
+    // A message of no log is one that was retained, or a shared group's.
+    bool retain = m.retain && (entry.log == 0 || want.retain_as_published);
+    channel.send_in_flight(m, packet, qos, retain, true, want.ids);  // DUP [MQTT-3.3.1-1]; it does not expire any more
+  };
+  if (e->state == OutboundState::released) {
+    c.send_pubrel(id);
+    return done(c);
+  }
+  if (e->message) {
+    send(c, id, *e);
+    return done(c);
+  }
+  model::Position before{e->position.generation, e->position.offset - 1};
+  ClientKey k = key(c.slot);
+  stores_.logs->read(e->log, before, 1, [this, k, id, send, done](result<ports::LogPage> page) {
+    Channel* channel = find(k);
+    if (!channel || !channel->up()) return;
+    InFlight* entry = channel->session().window.find(id);
+    if (entry) {
+      if (page && !page->messages.empty() && page->messages.front().position == entry->position) {
+        entry->message = page->messages.front().message;
+        send(*channel, id, *entry);
+      } else {  // a bound of the log took it away
+        counters.dropped_log_bound.add();
+        channel->session().window.erase(id);
+      }
+    }
+    done(*channel);
+  });
+}
+
+// ---------------------------------------------------------------- leaving
+
+void Core::closed(Channel& c, std::unique_ptr<Session> s, Ending how) {
+  std::uint32_t slot = c.slot;
+  if (slot == kNoSlot) return;
+  c.slot = kNoSlot;
+  ClientKey k = key(slot);
+  std::uint64_t directory_key = clients_[slot].directory_key;
+  std::vector<std::function<void()>> released;
+  if (clients_[slot].released) released = std::move(*clients_[slot].released);
+  free_slot(slot);
+  if (s) {
+    counters.connections.sub();
+    leave_subscriptions(c, *s, k);
+    pass_on_group_messages(*s, k);
+  }
+  if (s && s->durable) {
+    leaving_[k.packed()] = std::move(released);
+    return leave_durable(c, *s, how, k);
+  }
+  if (s) {
+    if (s->has_waiting()) counters.dropped_session_end.add(s->queue().size());
+    if (how != Ending::disconnected)
+      if (auto will = c.take_will()) publish_will(*will, s->client_id);
+  }
+  if (directory_key) node_.directory.release(directory_key, k);
+  for (auto& f : released) f();
+}
+
+void Core::leave_subscriptions(Channel& c, Session& s, ClientKey k) {
+  counters.subscriptions.sub(s.subscriptions().size());
+  for (auto& sub : s.subscriptions()) {
+    if (sub.cursor) feeds_.remove_reader(sub.cursor->log, &c);
+    if (!sub.cursor || !sub.cursor->draining) unindex(sub, k);
+  }
+}
+
+/// QoS 1 messages of a shared group that the client has not acknowledged, and what has not been sent to it at all, go to
+/// other members; QoS 2 under way stays with it [MQTT5 4.8.2].
+void Core::pass_on_group_messages(Session& s, ClientKey k) {
+  struct Passed {
+    std::uint32_t group;
+    model::MessagePtr message;
+  };
+  std::vector<Passed> passed;
+  std::vector<PacketId> gone;
+  s.window.for_each([&](PacketId id, InFlight& e) {
+    if (!e.group || e.state != OutboundState::sent_qos1 || !e.message) return;
+    passed.push_back({e.group, e.message});
+    gone.push_back(id);
+  });
+  for (PacketId id : gone) s.window.erase(id);
+  if (s.has_waiting()) {
+    auto& items = s.queue().items();
+    for (auto& w : items)
+      if (w.group) passed.push_back({w.group, w.message});
+    if (!passed.empty()) {
+      session::Queue rest;
+      for (auto& w : items)
+        if (!w.group) rest.offer(std::move(w), UINT32_MAX, SIZE_MAX, false);
+      s.queue() = std::move(rest);
+    }
+  }
+  for (auto& p : passed) {
+    auto it = groups_.find(p.group);
+    if (it == groups_.end()) {
+      counters.dropped_no_member.add();
+      continue;
+    }
+    SharedGroupPtr g = it->second.first;
+    channel::Fanout f(p.message, wall, scratch_);
+    if (!deliver_group(*g, f, std::hash<std::string_view>{}(p.message->view().topic), &k))
+      counters.dropped_no_member.add();
+  }
+  for (auto& sub : s.subscriptions()) {
+    if (!model::is_shared(sub.filter)) continue;
+    for (auto it = groups_.begin(); it != groups_.end(); ++it) {
+      auto shared = model::split_shared(sub.filter);
+      if (it->second.first->name != shared->group || it->second.first->filter != shared->filter) continue;
+      if (--it->second.second == 0) groups_.erase(it);
+      break;
+    }
+  }
+}
+
+void Core::leave_durable(Channel& c, Session& s, Ending how, ClientKey k) {
+  std::string client_id = s.client_id;
+  std::uint64_t directory_key = Directory::key(client_id);
+  auto done = [this, k, directory_key](auto&&) {
+    node_.directory.release(directory_key, k);
+    run_released(k.packed());
+  };
+  std::unique_ptr<model::WillRecord> will;
+  if (how != Ending::disconnected) will = c.take_will();
+  if (s.expiry == 0) {  // changed at DISCONNECT: the session ends now
+    if (will) publish_will(*will, client_id);
+    stores_.sessions->end(client_id, s.epoch, done);
+    return;
+  }
+  ports::SessionChange change;
+  change.expiry = s.expiry;
+  WallTime expires = s.expiry == 0xFFFFFFFF ? kNoExpiry : wall + Seconds(s.expiry);
+  change.left = {expires, kNoExpiry};
+  if (will && will->delay > 0) {
+    change.left->will_due = std::min(expires, wall + Seconds(will->delay));
+  } else {
+    if (will) publish_will(*will, client_id);
+    change.will = model::WillRecord{};
+  }
+  std::vector<model::SubscriptionRecord> subs;
+  for (auto& sub : s.subscriptions()) {
+    model::SubscriptionRecord r;
+    r.filter = sub.filter;
+    r.options = sub.options;
+    r.subscription_id = sub.subscription_id;
+    r.order = sub.order;
+    if (sub.cursor) {
+      r.logged = true;
+      r.next = sub.cursor->next;
+      r.draining = sub.cursor->draining;
+      r.drain_to = sub.cursor->drain_to;
+      stores_.logs->release(sub.filter, s.member(), s.low(*sub.cursor));
+    }
+    subs.push_back(std::move(r));
+  }
+  std::vector<model::OutboundRecord> out;
+  s.window.for_each([&](PacketId id, InFlight& e) {
+    model::OutboundRecord r;
+    r.packet_id = id;
+    r.state = e.state;
+    r.position = e.position;
+    if (e.state != OutboundState::released) {
+      for (auto& sub : s.subscriptions())
+        if (e.log && sub.cursor && sub.cursor->log == e.log) r.filter = sub.filter;
+      if (r.filter.empty()) r.message = e.message;
+    }
+    out.push_back(std::move(r));
+  });
+  change.subscriptions = std::move(subs);
+  change.next_order = s.next_order();
+  change.outbound = std::move(out);
+  stores_.sessions->change(client_id, s.epoch, std::move(change), done);
+}
+
+// ---------------------------------------------------------------- wills
+
+void Core::publish_will(const model::WillRecord& w, std::string_view client_id) {
+  if (!w.message) return;
+  model::MessageView m = w.message->view();
+  if (w.expires) m.expires_at = wall + Seconds(w.expiry_interval);
+  m.publisher = model::publisher_of(client_id);
+  publish(m);
+}
+
+void Core::publish_will(const model::MessagePtr& message) { publish(message->view()); }
+
+}  // namespace sb::broker

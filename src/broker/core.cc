@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+#include "broker/core.h"
+
+#include <random>
+
+#include "base/log.h"
+
+namespace sb::broker {
+
+using channel::Ending;
+using mqtt::Reason;
+
+Core::Core(Node& node, std::size_t shard, io::EventLoop& loop, Stores stores)
+    : node_(node),
+      shard_(shard),
+      loop_(loop),
+      stores_(stores),
+      routes_(node.index, shard, node.cores.size(), node.limits.route_cache),
+      feeds_(*stores.logs, *this, node.limits.tail_cache_bytes),
+      next_message_id_(static_cast<std::uint64_t>(shard) << 56 | 1) {
+  on_turn_begin();
+  all_allowed_ = node.authorizer == nullptr || node.authorizer->allows_everything();
+}
+
+Core::~Core() = default;
+
+std::uint32_t Core::take_slot(Channel& c) {
+  std::uint32_t slot = free_;
+  if (slot == kNoSlot) {
+    slot = static_cast<std::uint32_t>(clients_.size());
+    clients_.emplace_back();
+  } else {
+    free_ = clients_[slot].next_free;
+  }
+  clients_[slot].channel = &c;
+  c.slot = slot;
+  return slot;
+}
+
+void Core::free_slot(std::uint32_t slot) {
+  Client& cl = clients_[slot];
+  std::uint32_t generation = (cl.generation + 1) & 0xFFFFFF;
+  cl = Client{};
+  cl.generation = generation == 0 ? 1 : generation;
+  cl.next_free = free_;
+  free_ = slot;
+}
+
+bool Core::on_turn_end() {
+  feeds_.deliver();
+  flush_appends();
+  send_slab();
+  return congested_;
+}
+
+void Core::tick() {
+  std::vector<std::uint32_t> slots;
+  slots.swap(dirty_);
+  for (std::uint32_t slot : slots) {
+    clients_[slot].dirty = false;
+    Channel* c = clients_[slot].channel;
+    if (c && c->up()) checkpoint(*c);
+  }
+}
+
+void Core::run_due() {
+  if (due_running_ || !stores_.sessions->any()) return;
+  due_running_ = true;
+  stores_.sessions->take_due(wall, [this](result<std::vector<ports::SessionStore::Due>> due) {
+    due_running_ = false;
+    if (!due) return;
+    for (auto& d : *due) {
+      if (d.will) publish_will(d.will);
+      if (d.ended) log::info("session expired client={}", d.client_id);
+    }
+  });
+}
+
+// ---------------------------------------------------------------- rights
+
+void Core::authenticate(Channel& c, const ports::Credentials& who) {
+  // The answer may come later, when the channel is gone: its slot tells.
+  std::uint32_t slot = take_slot(c);
+  ClientKey k = key(slot);
+  node_.authenticator->authenticate(who, [this, k](ports::AuthDecision d) {
+    if (Channel* channel = find(k)) channel->authenticated(d);
+  });
+}
+
+std::unique_ptr<ports::AuthExchange> Core::start_exchange(std::string_view method, const ports::Credentials& who) {
+  return node_.enhanced ? node_.enhanced->start(method, who) : nullptr;
+}
+
+bool Core::may_publish(Channel& c, std::string_view topic, bool retain) {
+  if (all_allowed_) return true;
+  return node_.authorizer->may_publish({c.session().client_id, c.session().username}, topic, retain);
+}
+
+std::string Core::new_client_id() {
+  thread_local std::mt19937_64 rng{std::random_device{}()};
+  return fmt::format("auto-{:02x}{:08x}-{:016x}", shard_, next_client_number_++, rng());
+}
+
+}  // namespace sb::broker

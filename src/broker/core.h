@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <absl/container/flat_hash_map.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/directory.h"
+#include "broker/log_feeds.h"
+#include "broker/route.h"
+#include "broker/slab.h"
+#include "broker/subscription_index.h"
+#include "channel/channel.h"
+#include "io/event_loop.h"
+#include "ports/authenticator.h"
+#include "ports/authorizer.h"
+#include "ports/log_store.h"
+#include "ports/retained_store.h"
+#include "ports/session_store.h"
+
+namespace sb::broker {
+
+class Core;
+
+/// What the shards of a node share. Set up before they run; the parts are safe for all threads.
+struct Node {
+  SubscriptionIndex index;
+  Directory directory;
+  std::vector<Core*> cores;                  ///< by shard number
+  ports::Authenticator* authenticator = nullptr;
+  ports::EnhancedAuthenticator* enhanced = nullptr;
+  ports::Authorizer* authorizer = nullptr;
+  std::atomic<SharedStrategy> shared_strategy{SharedStrategy::round_robin};
+  model::Limits limits;
+  std::atomic<bool> shutting_down{false};
+};
+
+/// The stores as one shard sees them; answers come on its thread.
+struct Stores {
+  ports::LogStore* logs = nullptr;
+  ports::SessionStore* sessions = nullptr;
+  ports::RetainedStore* retained = nullptr;
+};
+
+/// The broker's logic on one shard: the host of its channels. It routes their messages to the receivers on all shards, keeps
+/// their sessions, reads the logs for them. No sockets; the loop only carries tasks between shards. Owner: one shard.
+class Core final : public channel::Host, public LogFeeds::Listener, public io::Turn {
+ public:
+  using Channel = channel::Channel;
+
+  Core(Node& node, std::size_t shard, io::EventLoop& loop, Stores stores);
+  ~Core();
+
+  // --- io::Turn
+  void on_turn_begin() override {
+    now = loop_.now();
+    wall = loop_.wall();
+  }
+  /// Hands over what gathered for stores and other shards.
+  bool on_turn_end() override;
+  /// About once a second: checkpoints of durable sessions.
+  void tick();
+  /// Sessions and wills that are due (one shard of the node does this).
+  void run_due();
+  /// True while other shards are behind with this one's slabs: its connections stop reading.
+  bool congested() const { return congested_; }
+
+  /// Publishes a message of the broker itself (wills, $SYS).
+  void publish(model::MessageView m);
+  std::size_t shard() const { return shard_; }
+  io::EventLoop& loop() { return loop_; }
+
+  // --- channel::Host
+  void authenticate(Channel& c, const ports::Credentials& who) override;
+  std::unique_ptr<ports::AuthExchange> start_exchange(std::string_view method, const ports::Credentials& who) override;
+  void open(Channel& c, channel::OpenRequest request) override;
+  void started(Channel& c) override;
+  std::string new_client_id() override;
+  bool may_publish(Channel& c, std::string_view topic, bool retain) override;
+  channel::TopicMemoPtr memo(std::string_view topic) override { return routes_.get(topic); }
+  channel::Routed route(Channel& c, channel::TopicMemoPtr& memo, model::MessageView& m,
+                        const channel::EncodedFrame& frame, mqtt::PacketId id, std::uint64_t seq) override;
+  bool release_inbound(Channel& c, mqtt::PacketId id) override;
+  void subscribe(Channel& c, mqtt::PacketId id, std::vector<channel::SubscribeItem>& items,
+                 std::uint32_t subscription_id) override;
+  void unsubscribe(Channel& c, mqtt::PacketId id, const std::vector<std::string_view>& filters) override;
+  bool release_outbound(Channel& c, mqtt::PacketId id, session::InFlight& e) override;
+  void delivered(Channel& c, mqtt::PacketId id, session::InFlight& e) override;
+  void pump(Channel& c) override;
+  void closed(Channel& c, std::unique_ptr<session::Session> s, channel::Ending how) override;
+
+  // --- LogFeeds::Listener
+  void feed_ready(const std::vector<Channel*>& readers) override;
+
+  // --- from other shards
+  /// Takes the session of `k` away from its connection if that has this client id; `released` when the store has it.
+  void kick(ClientKey k, const std::string& client_id, std::function<void()> released);
+  void receive(Slab& slab);
+
+ private:
+  static constexpr std::uint32_t kNoSlot = 0xFFFFFFFF;
+  static constexpr std::size_t kSlabsOut = 64;  ///< slabs that other shards may be behind with
+
+  /// A retained message look-up that is not finished: it goes on when the client has room.
+  struct Scan {
+    std::string filter, resume;
+    model::SubscribeOptions options;
+    std::uint32_t subscription_id = 0;
+    bool asked = false;
+  };
+  struct Client {
+    Channel* channel = nullptr;
+    std::uint32_t generation = 1;
+    std::uint32_t next_free = kNoSlot;
+    std::uint64_t directory_key = 0;
+    std::unique_ptr<std::vector<std::function<void()>>> released;
+    std::unique_ptr<std::vector<Scan>> scans;
+    std::unique_ptr<StringSet> seen_live;  ///< topics whose retained message came live while a scan was under way
+    std::unique_ptr<std::string> opening;  ///< client id until the session is there
+    std::uint32_t resends = 0;             ///< stored messages still to be sent again before reading goes on
+    bool dirty = false;
+  };
+  /// A publish whose acknowledgement waits for stores.
+  struct Pending {
+    ClientKey client;
+    std::uint64_t seq = 0;
+    std::uint32_t waits = 0;
+    mqtt::Reason reason = mqtt::Reason::success;
+  };
+
+  // core.cc
+  std::uint32_t take_slot(Channel& c);
+  void free_slot(std::uint32_t slot);
+  ClientKey key(std::uint32_t slot) const {
+    return {static_cast<std::uint16_t>(shard_), slot, clients_[slot].generation};
+  }
+  Channel* find(ClientKey k) {
+    return k.slot < clients_.size() && clients_[k.slot].generation == k.generation ? clients_[k.slot].channel : nullptr;
+  }
+  template <class F>
+  void on_shard(std::size_t shard, F f);
+
+  // connect.cc
+  void claim_session(ClientKey k, channel::OpenRequest r);
+  void open_volatile(Channel& c, channel::OpenRequest r);
+  void open_durable(Channel& c, const channel::OpenRequest& r, ports::SessionStore::Claimed claimed);
+  void resend(Channel& c, mqtt::PacketId id);
+  void leave_subscriptions(Channel& c, session::Session& s, ClientKey k);
+  void pass_on_group_messages(session::Session& s, ClientKey k);
+  void leave_durable(Channel& c, session::Session& s, channel::Ending how, ClientKey k);
+  void publish_will(const model::WillRecord& w, std::string_view client_id);
+  void publish_will(const model::MessagePtr& m);
+  void run_released(std::uint64_t packed);
+
+  // routing.cc
+  bool fan_out(Route& route, const model::MessageView& m, bool v5, const channel::EncodedFrame& frame);
+  void deliver_local(const Route& route, channel::Fanout& f);
+  void deliver_overlapping(const Receiver& r, Channel& c, channel::Fanout& f);
+  bool deliver_group(SharedGroup& g, channel::Fanout& f, std::uint64_t topic_hash, const ClientKey* not_this);
+  bool pass_on(SharedGroup& g, channel::Fanout& f, bool to_other_shards);
+  bool takes_at_once(const Subscriber& s, std::uint8_t qos);
+  bool deliver_member(SharedGroup& g, const Subscriber& s, channel::Fanout& f);
+  Slab& slab();
+  void to_slab(const Route& route, const model::MessageView& m, bool v5, const channel::EncodedFrame& frame);
+  void to_slab(SharedGroup& g, const Subscriber& s, const model::MessageView& m, bool passed_on = false);
+  Slab::Item& slab_item(const model::MessageView& m, bool v5, const channel::EncodedFrame& frame);
+  void send_slab();
+  void append(const Route& route, const model::MessagePtr& m, Pending* p);
+  void flush_appends();
+  void settle(Pending* p, mqtt::Reason reason);
+  void retain(const model::MessagePtr& m, Pending* p);
+
+  // subscribing.cc
+  struct PendingSubscribe;
+  void index(const session::Subscription& s, const session::Session& session, ClientKey k);
+  void unindex(const session::Subscription& s, ClientKey k);
+  void join(Channel& c, const std::string& filter, std::shared_ptr<PendingSubscribe> p);
+  void subscribe_settled(std::shared_ptr<PendingSubscribe> p);
+  void save_subscriptions(session::Session& s, std::function<void(bool)> done);
+  void leave_log(Channel& c, session::Session& s, session::Subscription& sub);
+  void hold_messages_of(session::Session& s, std::uint64_t log);
+  bool start_draining(session::Session& s, session::Subscription& sub);
+  void scan_retained(Channel& c);
+  void retained_page(ClientKey k, const std::string& filter, result<ports::RetainedStore::Page> page);
+
+  // reading.cc
+  struct Wanted {
+    bool at_all = false;
+    std::uint8_t qos = 0;
+    bool retain_as_published = false;
+    std::vector<std::uint32_t> ids;
+  };
+  static Wanted wanted_by(const session::Session& s, const model::MessageView& m);
+  void read_log(Channel& c, session::Subscription& sub, std::vector<model::OutboundRecord>& to_store);
+  bool hand_out(Channel& c, session::Subscription& sub, const ports::StoredMessage& m,
+                std::vector<model::OutboundRecord>& to_store);
+  void send_stored(Channel& c, std::vector<model::OutboundRecord> to_store);
+  void checkpoint(Channel& c);
+
+  Node& node_;
+  const std::size_t shard_;
+  io::EventLoop& loop_;
+  Stores stores_;
+  RouteCache routes_;
+  LogFeeds feeds_;
+  channel::Fanout::Scratch scratch_;
+  std::vector<Client> clients_;
+  std::uint32_t free_ = kNoSlot;
+  std::uint64_t next_message_id_;
+  std::uint64_t next_client_number_ = 1;
+  std::vector<std::unique_ptr<Slab>> slabs_;
+  Slab* filling_ = nullptr;
+  std::uint64_t filling_shards_ = 0;
+  bool congested_ = false;
+  std::vector<ports::LogStore::Append> appends_;
+  std::vector<Pending*> append_waiters_;
+  bool appending_ = false;
+  std::vector<std::uint32_t> dirty_;  ///< slots of durable sessions whose cursors moved
+  absl::flat_hash_map<std::uint64_t, std::vector<std::function<void()>>> leaving_;  ///< sessions on their way to the store
+  absl::flat_hash_map<std::uint32_t, std::pair<SharedGroupPtr, std::uint32_t>> groups_;  ///< of local members, with a count
+  bool due_running_ = false;
+  bool all_allowed_ = false;
+};
+
+template <class F>
+void Core::on_shard(std::size_t shard, F f) {
+  if (shard == shard_)
+    f(*this);
+  else
+    node_.cores[shard]->loop().post_fn([to = node_.cores[shard], f = std::move(f)]() mutable { f(*to); });
+}
+
+}  // namespace sb::broker

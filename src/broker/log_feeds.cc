@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+#include "broker/log_feeds.h"
+
+#include <algorithm>
+
+namespace sb::broker {
+namespace {
+
+template <class Range>
+auto first_behind(const Range& messages, model::Position after) {
+  return std::upper_bound(messages.begin(), messages.end(), after,
+                          [](const model::Position& p, const ports::StoredMessage& m) { return p < m.position; });
+}
+
+}  // namespace
+
+void LogFeeds::add_reader(Log log, channel::Channel* c) {
+  auto& slot = feeds_[log];
+  bool is_new = !slot;
+  if (is_new) slot = std::make_unique<Feed>();
+  slot->readers.push_back(c);
+  if (!is_new) {
+    if (slot->attached) ready(log);
+    return;
+  }
+  store_.attach(log, this, [this, log](result<model::Position> head) {
+    auto it = feeds_.find(log);
+    if (it == feeds_.end() || !head) return;
+    Feed& f = *it->second;
+    f.attached = true;
+    if (f.tail.empty()) f.before = f.head = *head;
+    ready(log);
+  });
+}
+
+void LogFeeds::remove_reader(Log log, channel::Channel* c) {
+  auto it = feeds_.find(log);
+  if (it == feeds_.end()) return;
+  auto& readers = it->second->readers;
+  auto at = std::find(readers.begin(), readers.end(), c);
+  if (at == readers.end()) return;
+  *at = readers.back();
+  readers.pop_back();
+  if (readers.empty()) {
+    store_.detach(log, this);
+    feeds_.erase(it);
+  }
+}
+
+model::Position LogFeeds::head(Log log) const {
+  auto it = feeds_.find(log);
+  return it == feeds_.end() ? model::Position{} : it->second->head;
+}
+
+void LogFeeds::on_appended(Log log, model::Position previous, const ports::StoredMessage& m) {
+  auto it = feeds_.find(log);
+  if (it == feeds_.end()) return;
+  Feed& f = *it->second;
+  if (m.position <= f.head) return;  // from before the latest attach
+  if (f.tail.empty() || f.tail.back().position != previous) {  // a hole: what is in it is read from the log
+    f.tail.clear();
+    f.bytes = 0;
+    f.before = previous;
+  }
+  f.tail.push_back(m);
+  f.bytes += m.message->footprint();
+  f.head = m.position;
+  while (f.bytes > tail_bytes_ && f.tail.size() > 1) {
+    f.bytes -= f.tail.front().message->footprint();
+    f.before = f.tail.front().position;
+    f.tail.pop_front();
+  }
+  if (!f.grown) {
+    f.grown = true;
+    grown_.push_back(log);
+  }
+}
+
+void LogFeeds::deliver() {
+  while (!grown_.empty()) {
+    std::vector<Log> logs;
+    logs.swap(grown_);
+    for (Log log : logs) {
+      auto it = feeds_.find(log);
+      if (it != feeds_.end()) it->second->grown = false;
+      ready(log);
+    }
+  }
+}
+
+void LogFeeds::ready(Log log) {
+  auto it = feeds_.find(log);
+  if (it == feeds_.end()) return;
+  std::vector<channel::Channel*> readers = it->second->readers;  // a reader may leave while it is told
+  listener_.feed_ready(readers);
+}
+
+LogFeeds::Next LogFeeds::next(Log log, model::Position after) {
+  Next n;
+  auto it = feeds_.find(log);
+  if (it == feeds_.end() || !it->second->attached) return n;
+  Feed& f = *it->second;
+  if (after >= f.head) return n;
+  if (!f.tail.empty() && after >= f.before) {
+    auto m = first_behind(f.tail, after);
+    if (m != f.tail.end()) n.message = &*m;
+    return n;
+  }
+  for (auto& page : f.pages) {
+    if (!page.ready || after < page.after) continue;
+    auto& list = page.content.messages;
+    if (list.empty()) {
+      if (after != page.after) continue;
+      n.skip = true;
+      n.skip_to = page.content.head;
+      n.lost = page.content.lost;
+      return n;
+    }
+    if (after >= list.back().position) continue;
+    n.message = &*first_behind(list, after);
+    if (after == page.after) n.lost = page.content.lost;
+    return n;
+  }
+  ask(log, f, after);
+  return n;
+}
+
+void LogFeeds::ask(Log log, Feed& f, model::Position after) {
+  for (auto& page : f.pages)
+    if (!page.ready && page.after == after) return;  // under way
+  if (f.pages.size() >= kPages) {
+    if (!f.pages.front().ready) return;  // all of them under way: ready() asks again
+    f.pages.pop_front();
+  }
+  f.pages.push_back({after, {}, false});
+  store_.read(log, after, kPage, [this, log, after](result<ports::LogPage> content) {
+    auto found = feeds_.find(log);
+    if (found == feeds_.end()) return;
+    auto& pages = found->second->pages;
+    auto page = std::find_if(pages.begin(), pages.end(), [&](Page& p) { return !p.ready && p.after == after; });
+    if (page == pages.end()) return;
+    if (!content) {
+      pages.erase(page);
+      return;
+    }
+    page->content = std::move(*content);
+    page->ready = true;
+    ready(log);
+  });
+}
+
+}  // namespace sb::broker

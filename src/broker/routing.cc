@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: MIT
+// From a publish to its receivers: the hot path of the broker. docs/life-of-a-publish.md follows it.
+#include <algorithm>
+
+#include "base/log.h"
+#include "broker/core.h"
+#include "model/topic.h"
+
+namespace sb::broker {
+
+using channel::EncodedFrame;
+using channel::Fanout;
+using channel::Routed;
+using model::MessageView;
+using mqtt::Reason;
+
+Routed Core::route(Channel& c, channel::TopicMemoPtr& memo, MessageView& m, const EncodedFrame& frame, mqtt::PacketId id,
+                   std::uint64_t seq) {
+  auto* r = static_cast<Route*>(memo.get());
+  if (!routes_.fresh(*r)) [[unlikely]] {
+    RoutePtr current(r);
+    routes_.refresh(current);
+    memo = current;
+    r = current.get();
+  }
+  m.id = next_message_id_++;
+  bool stored = m.qos > 0 && !r->logs.empty();
+  bool session_first = m.qos == 2 && c.session().durable;
+  Pending* p = nullptr;
+  model::MessagePtr kept;
+  if (stored || m.retain || session_first) [[unlikely]] {
+    if (m.qos > 0) p = new Pending{key(c.slot), seq, 1, Reason::success};
+    if (session_first) {
+      ports::SessionChange change;
+      change.inbound_added.push_back(id);
+      ++p->waits;
+      stores_.sessions->change(c.session().client_id, c.session().epoch, std::move(change), [this, p](result<void> done) {
+        settle(p, done ? Reason::success : Reason::unspecified_error);
+      });
+    }
+    if (stored || m.retain) kept = model::Message::copy(m);
+    if (m.retain) retain(kept, p);
+    if (stored) append(*r, kept, p);
+  }
+  bool matched = fan_out(*r, m, c.version() == mqtt::Version::v5, frame);
+  Reason reason = matched || stored ? Reason::success : Reason::no_matching_subscribers;
+  if (!p) return {false, reason};
+  if (ok(p->reason)) p->reason = reason;
+  if (--p->waits == 0) {
+    Routed done{false, p->reason};
+    delete p;
+    return done;
+  }
+  return {true, reason};
+}
+
+void Core::publish(MessageView m) {
+  m.id = next_message_id_++;
+  RoutePtr r = routes_.get(m.topic);
+  bool stored = m.qos > 0 && !r->logs.empty();
+  if (stored || m.retain) {
+    model::MessagePtr kept = model::Message::copy(m);
+    if (m.retain) retain(kept, nullptr);
+    if (stored) append(*r, kept, nullptr);
+  }
+  fan_out(*r, m, false, {});
+}
+
+bool Core::fan_out(Route& route, const MessageView& m, bool v5, const EncodedFrame& frame) {
+  if (route.receivers.empty() && route.groups.empty()) return false;
+  Fanout f(m, wall, scratch_);
+  if (frame.data) f.came_as(v5, frame);
+  deliver_local(route, f);
+  if (route.remote_shards) to_slab(route, m, v5, frame);
+  bool matched = !route.receivers.empty();
+  for (auto& g : route.groups) {
+    if (deliver_group(*g, f, route.topic_hash, nullptr))
+      matched = true;
+    else
+      counters.dropped_no_member.add();
+  }
+  return matched;
+}
+
+void Core::deliver_local(const Route& route, Fanout& f) {
+  const MessageView& m = f.message();
+  for (const Receiver& r : route.of_shard(shard_)) {
+    Client& cl = clients_[r.slot];
+    if (cl.generation != r.generation || (r.logged && m.qos > 0)) continue;
+    Channel& c = *cl.channel;
+    if (!c.up()) continue;
+    if ((r.no_local || r.mixed_local) && model::publisher_of(c.session().client_id) == m.publisher) [[unlikely]] {
+      if (r.mixed_local) deliver_overlapping(r, c, f);
+      continue;
+    }
+    if (m.retain && cl.scans) [[unlikely]] {
+      if (!cl.seen_live) cl.seen_live = std::make_unique<StringSet>();
+      cl.seen_live->emplace(m.topic);
+    }
+    c.deliver(f, std::min(m.qos, r.qos), m.retain && r.retain_as_published, route.ids_of(r));
+  }
+}
+
+/// A client's own message, of whose matching subscriptions only some have No Local: the others get it.
+void Core::deliver_overlapping(const Receiver&, Channel& c, Fanout& f) {
+  const MessageView& m = f.message();
+  std::uint8_t qos = 0;
+  bool retain = false, wanted = false;
+  std::vector<std::uint32_t> ids;
+  for (auto& s : c.session().subscriptions()) {
+    if (s.options.no_local || model::is_shared(s.filter) || !model::matches(s.filter, m.topic)) continue;
+    wanted = true;
+    qos = std::max<std::uint8_t>(qos, s.options.qos);
+    retain |= s.options.retain_as_published;
+    if (s.subscription_id) ids.push_back(s.subscription_id);
+  }
+  if (wanted) c.deliver(f, std::min(m.qos, qos), m.retain && retain, ids);
+}
+
+// ---------------------------------------------------------------- shared groups
+
+/// One member gets it: the one whose turn it is, unless its window is full and another one can take it at once
+/// (a full one holds up nobody else). False when there is nobody.
+bool Core::deliver_group(SharedGroup& g, Fanout& f, std::uint64_t topic_hash, const ClientKey* not_this) {
+  Subscriber busy;
+  bool have_busy = false;
+  for (std::uint32_t i = 0, tries = g.members.slots(); i <= tries; ++i, ++topic_hash) {
+    Subscriber s;
+    {
+      Rcu::Guard guard(node_.index.rcu(), shard_);
+      if (!g.pick(node_.shared_strategy.load(std::memory_order_relaxed), topic_hash, not_this, s)) return false;
+    }
+    if (s.client.shard != shard_) {
+      to_slab(g, s, f.message());
+      return true;
+    }
+    if (!takes_at_once(s, std::min(f.message().qos, s.qos))) {
+      if (!have_busy) busy = s;
+      have_busy = true;
+      continue;
+    }
+    if (deliver_member(g, s, f)) return true;
+  }
+  return have_busy && deliver_member(g, busy, f);
+}
+
+bool Core::takes_at_once(const Subscriber& s, std::uint8_t qos) {
+  Channel* c = find(s.client);
+  return c && c->up() && (qos == 0 || c->unhindered());
+}
+
+bool Core::deliver_member(SharedGroup& g, const Subscriber& s, Fanout& f) {
+  Channel* c = find(s.client);
+  if (!c || !c->up()) return false;
+  const MessageView& m = f.message();
+  std::uint8_t qos = std::min(m.qos, s.qos);
+  std::span<const std::uint32_t> ids;
+  if (s.subscription_id) ids = {&s.subscription_id, 1};
+  auto outcome = c->deliver(f, qos, m.retain && s.retain_as_published, ids, qos > 0 ? g.key : 0);
+  if (qos == 0 && node_.shared_strategy == SharedStrategy::least_inflight) {
+    Rcu::Guard guard(node_.index.rcu(), shard_);
+    g.done(s.client);
+  }
+  return outcome != channel::Delivered::dropped;
+}
+
+/// A message that another shard sent here for a member that has no room: a member of this shard gets it that takes it at
+/// once, else one of another shard, once. False when there is none.
+bool Core::pass_on(SharedGroup& g, Fanout& f, bool to_other_shards) {
+  Subscriber elsewhere;
+  for (std::uint32_t i = 0, n = g.members.slots(); i < n; ++i) {
+    Subscriber s;
+    {
+      Rcu::Guard guard(node_.index.rcu(), shard_);
+      ReceiverList::Entry* e = g.members.at(i);
+      std::uint64_t member = e ? e->key.load(std::memory_order_relaxed) : 0;
+      if (!member) continue;
+      s = ReceiverList::subscriber(*e, member);
+    }
+    if (s.client.shard != shard_)
+      elsewhere = s;
+    else if (takes_at_once(s, std::min(f.message().qos, s.qos)) && deliver_member(g, s, f))
+      return true;
+  }
+  if (!to_other_shards || elsewhere.client.generation == 0) return false;
+  to_slab(g, elsewhere, f.message(), true);
+  return true;
+}
+
+// ---------------------------------------------------------------- other shards
+
+Slab& Core::slab() {
+  if (filling_) return *filling_;
+  for (auto& s : slabs_)
+    if (!s->in_use()) {
+      filling_ = s.get();
+      filling_->reset();
+      return *filling_;
+    }
+  slabs_.push_back(std::make_unique<Slab>(node_.cores.size()));
+  for (std::size_t i = 0; i < node_.cores.size(); ++i) slabs_.back()->arrival(i).to = node_.cores[i];
+  filling_ = slabs_.back().get();
+  return *filling_;
+}
+
+Slab::Item& Core::slab_item(const MessageView& m, bool v5, const EncodedFrame& frame) {
+  Slab& s = slab();
+  Slab::Item& item = s.items().emplace_back();
+  item.message = m;
+  item.v5 = v5;
+  if (frame.data) {  // topic, properties and payload lie in the frame: one copy
+    std::string_view copy = s.keep({frame.data, frame.size});
+    auto moved = [&](std::string_view part) {
+      return part.empty() ? std::string_view() : copy.substr(static_cast<std::size_t>(part.data() - frame.data), part.size());
+    };
+    item.frame = {copy.data(), frame.size, frame.id_at};
+    bool inside = m.topic.data() >= frame.data && m.topic.data() < frame.data + frame.size;
+    item.message.topic = inside ? moved(m.topic) : s.keep(m.topic);
+    item.message.payload = moved(m.payload);
+    item.message.properties = moved(m.properties);
+  } else {
+    item.message.topic = s.keep(m.topic);
+    item.message.payload = s.keep(m.payload);
+    item.message.properties = s.keep(m.properties);
+  }
+  return item;
+}
+
+void Core::to_slab(const Route& route, const MessageView& m, bool v5, const EncodedFrame& frame) {
+  Slab::Item& item = slab_item(m, v5, frame);
+  item.route = &route;
+  item.shards = route.remote_shards;
+  filling_shards_ |= route.remote_shards;
+  if (filling_->last_route() != &route) filling_->keep(boost::intrusive_ptr<const Route>(&route));
+}
+
+void Core::to_slab(SharedGroup& g, const Subscriber& s, const MessageView& m, bool passed_on) {
+  Slab::Item& item = slab_item(m, false, {});
+  item.group = &g;
+  item.member = s;
+  item.passed_on = passed_on;
+  item.shards = 1ull << s.client.shard;
+  filling_shards_ |= item.shards;
+  filling_->keep(SharedGroupPtr(&g));
+}
+
+void Core::send_slab() {
+  std::size_t out = 0;
+  if (filling_) {
+    Slab* s = filling_;
+    filling_ = nullptr;
+    std::uint64_t shards = std::exchange(filling_shards_, 0);
+    s->set_readers(static_cast<std::uint32_t>(__builtin_popcountll(shards)));
+    for (; shards; shards &= shards - 1) {
+      auto to = static_cast<std::size_t>(__builtin_ctzll(shards));
+      node_.cores[to]->loop().post(&s->arrival(to));
+    }
+  } else if (!congested_) {
+    return;
+  }
+  for (auto& s : slabs_) out += s->in_use();
+  congested_ = out >= kSlabsOut;
+  // A burst is over: two slabs are enough to go on with.
+  while (out == 0 && slabs_.size() > 2) slabs_.pop_back();
+}
+
+void Slab::Arrival::run() { to->receive(*slab); }
+
+void Core::receive(Slab& s) {
+  std::uint64_t mine = 1ull << shard_;
+  for (const Slab::Item& item : s.items()) {
+    if (!(item.shards & mine)) continue;
+    Fanout f(item.message, wall, scratch_);
+    if (item.frame.data) f.came_as(item.v5, item.frame);
+    if (item.route) {
+      deliver_local(*item.route, f);
+      continue;
+    }
+    // The member may have left meanwhile, or have no room: then another one, or it waits for this one.
+    bool at_once = takes_at_once(item.member, std::min(item.message.qos, item.member.qos));
+    if (at_once && deliver_member(*item.group, item.member, f)) continue;
+    if (pass_on(*item.group, f, !item.passed_on)) continue;
+    if (!deliver_member(*item.group, item.member, f) &&
+        !deliver_group(*item.group, f, std::hash<std::string_view>{}(item.message.topic), &item.member.client))
+      counters.dropped_no_member.add();
+  }
+  s.done();
+}
+
+// ---------------------------------------------------------------- stores
+
+void Core::settle(Pending* p, Reason reason) {
+  if (!p) return;
+  if (!ok(reason)) p->reason = reason;
+  if (--p->waits > 0) return;
+  if (Channel* c = find(p->client)) c->routed(p->seq, p->reason);
+  delete p;
+}
+
+void Core::retain(const model::MessagePtr& m, Pending* p) {
+  if (p) ++p->waits;
+  stores_.retained->set(m, [this, p](result<void> done) {
+    if (!done) counters.retained_refused.add();
+    settle(p, done ? Reason::success : Reason::quota_exceeded);
+  });
+}
+
+void Core::append(const Route& route, const model::MessagePtr& m, Pending* p) {
+  for (std::uint64_t log : route.logs) appends_.push_back({log, m});
+  if (p) ++p->waits;
+  append_waiters_.push_back(p);
+}
+
+/// One write is under way; what comes meanwhile goes together with the next one.
+void Core::flush_appends() {
+  if (appending_ || append_waiters_.empty()) return;
+  appending_ = true;
+  std::vector<Pending*> waiters;
+  waiters.swap(append_waiters_);
+  std::vector<ports::LogStore::Append> batch;
+  batch.swap(appends_);
+  stores_.logs->append(std::move(batch), [this, waiters = std::move(waiters)](result<void> done) {
+    appending_ = false;
+    for (Pending* p : waiters) settle(p, done ? Reason::success : Reason::quota_exceeded);
+    flush_appends();
+  });
+}
+
+}  // namespace sb::broker

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+#include "config/check.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <map>
+
+#include "config/table.h"
+
+namespace sb::config {
+namespace {
+
+// Where the value of `key` comes from, for an error; "" for a default.
+std::string where(const Loaded& loaded, const std::string& key) {
+  auto found = loaded.origins.find(key);
+  if (found == loaded.origins.end()) return "";
+  const Origin& o = found->second;
+  return o.kind == Origin::Kind::environment ? "environment " + o.name : o.text();
+}
+
+// A missing key has no place of its own: the place is that of the key that makes it needed.
+void add(Loaded& loaded, const std::string& cause, const std::string& key, std::string value, std::string problem) {
+  loaded.errors.push_back({where(loaded, cause), key, std::move(value), std::move(problem)});
+}
+
+bool has_error(const Loaded& loaded, const std::string& key) {
+  return std::any_of(loaded.errors.begin(), loaded.errors.end(), [&](const Error& e) { return e.key == key; });
+}
+
+void check_extra(Loaded& loaded, const std::string& name) {
+  for (const char* leaf : {"type", "bind"}) {
+    std::string key = fmt::format("{}.{}", name, leaf);
+    if (loaded.origins.contains(key) || has_error(loaded, key)) continue;
+    std::string cause = name;
+    for (const auto& [set, origin] : loaded.origins) {  // from the environment there are only its keys
+      if (!loaded.origins.contains(name) && section_of(set) == name) cause = set;
+    }
+    bool type = std::string_view(leaf) == "type";
+    add(loaded, cause, key, "",
+        type ? "missing; write \"mqtt\", \"mqtts\", \"ws\" or \"wss\"" : "missing; write an address, or \"\" for off");
+  }
+}
+
+void check_tls(Loaded& loaded, const std::string& name, const ListenerConfig& l) {
+  auto need = [&](const std::string& value, const char* leaf, const char* cause, const std::string& why) {
+    std::string key = fmt::format("{}.{}", name, leaf);
+    if (value.empty() && !has_error(loaded, key)) {
+      add(loaded, fmt::format("{}.{}", name, cause), key, "", fmt::format("missing; {}", why));
+    }
+  };
+  if (l.bind.enabled()) {
+    need(l.tls.cert, "cert", "bind", "TLS needs a certificate: write the path of a PEM file");
+    need(l.tls.key, "key", "bind", "TLS needs a private key: write the path of a PEM file");
+  }
+  const char* why = "client certificates are checked against an authority: write the path of a PEM file";
+  if (l.tls.require_client_cert) {
+    need(l.tls.client_ca, "client_ca", "require_client_cert", why);
+  } else if (l.tls.identity_as_username != CertificateName::none) {
+    need(l.tls.client_ca, "client_ca", "identity_as_username", why);
+  }
+}
+
+std::string system_problem() {
+  return fmt::format("cannot be read: {}; give the path of a readable file", std::strerror(errno));
+}
+
+void check_file(Loaded& loaded, const std::string& key, const std::string& path) {
+  if (path.empty()) return;
+  int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return add(loaded, key, key, quote(path), system_problem());
+  char byte;
+  if (read(fd, &byte, 1) < 0 && errno != EAGAIN) add(loaded, key, key, quote(path), system_problem());
+  close(fd);
+}
+
+}  // namespace
+
+void check_relations(Loaded& loaded) {
+  const Config& c = loaded.config;
+  std::map<std::string, std::string> taken;  // address -> key
+  for (std::size_t i = 0; i < c.listeners.size(); ++i) {
+    const ListenerConfig& l = c.listeners[i];
+    std::string name = listener_name(c, i);
+    if (l.extra) check_extra(loaded, name);
+    if (is_tls(l.kind)) check_tls(loaded, name, l);
+    bool fixed = l.bind.enabled() && (l.bind.kind != Address::Kind::tcp || l.bind.port != 0);
+    if (!fixed) continue;
+    std::string bind = fmt::format("{}.bind", name);
+    auto [first, added] = taken.emplace(l.bind.text(), bind);
+    if (added) continue;
+    add(loaded, bind, bind, quote(l.bind.text()),
+        fmt::format("the same as {}; give each listener its own address", first->second));
+  }
+}
+
+void check_files(Loaded& loaded) {
+  const Config c = loaded.config;
+  for (std::size_t i = 0; i < c.listeners.size(); ++i) {
+    const ListenerConfig& l = c.listeners[i];
+    if (!is_tls(l.kind) || !l.bind.enabled()) continue;
+    std::string name = listener_name(c, i);
+    check_file(loaded, name + ".cert", l.tls.cert);
+    check_file(loaded, name + ".key", l.tls.key);
+    check_file(loaded, name + ".client_ca", l.tls.client_ca);
+    for (const auto& sni : l.tls.sni) {
+      check_file(loaded, name + ".sni", sni.cert);
+      check_file(loaded, name + ".sni", sni.key);
+    }
+  }
+  check_file(loaded, "auth.scram_file", c.auth.scram_file);
+}
+
+}  // namespace sb::config

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#include "config/keys.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "config/rows.h"
+
+namespace sb::config {
+namespace {
+
+using enum Takes;
+constexpr Bounds kPath{0, 4096};
+
+constexpr std::array<std::string_view, 3> kAnonymous = {"auto", "yes", "no"};
+constexpr std::array<std::string_view, 1> kStoreKinds = {"memory"};
+constexpr std::array<std::string_view, 2> kLaterStoreKinds = {"embedded", "redis"};
+constexpr std::array<std::string_view, 4> kSharedStrategies = {"round_robin", "random", "hash", "least_inflight"};
+constexpr std::array<std::string_view, 5> kLogLevels = {"trace", "debug", "info", "warn", "error"};
+constexpr std::array<std::string_view, 2> kLogFormats = {"text", "json"};
+
+// A node name is part of topics ($SYS) and of names in the store.
+std::string check_node_name(const Value& v) {
+  const auto& s = std::get<std::string>(v);
+  bool ok = std::all_of(s.begin(), s.end(), [](unsigned char c) {
+    return (c < 0x80 && std::isalnum(c)) || c == '-' || c == '_' || c == '.';
+  });
+  return ok ? "" : "has other characters than letters, digits, \"-\", \"_\" and \".\"; leave them out";
+}
+
+std::string check_topic_prefix(const Value& v) {
+  bool wildcard = std::get<std::string>(v).find_first_of("+#") != std::string::npos;
+  return wildcard ? "has a wildcard; clients publish to topics below it, so leave out \"+\" and \"#\"" : "";
+}
+
+}  // namespace
+
+void add_general_keys(std::vector<Key>& out) {
+  Rows<Config> row(out);
+  row.text("node.name", SB_FIELD(node.name), {0, 128}, restart,
+           "Name of this node, unique among the nodes that work together. Empty: the host name.")
+      .check = check_node_name;
+  row.number("node.shards", SB_FIELD(node.shards), {0, 1024}, restart,
+             "Worker threads; each owns its connections. 0: one per core.");
+
+  Key& kind = row.choice("store.kind", SB_FIELD(store.kind), kStoreKinds, restart,
+                         "Where durable sessions, their messages and retained messages are kept. `memory`: in this "
+                         "process, gone when it ends.");
+  kind.later = kLaterStoreKinds;
+
+  row.choice("session.shared_strategy", SB_FIELD(session.shared_strategy), kSharedStrategies, reload,
+             "Which member of a shared subscription gets the next message. `hash`: by the publisher's client id, so "
+             "that "
+             "one publisher's messages go to one member in order. `least_inflight`: the member with the fewest "
+             "unacknowledged messages.");
+
+  row.duration("sys.interval", SB_FIELD(sys.interval), {0, 86400}, reload,
+               "Time between two publications of the `$SYS/#` topics. 0: none.");
+}
+
+void add_security_keys(std::vector<Key>& out) {
+  Rows<Config> row(out);
+  row.choice("auth.allow_anonymous", SB_FIELD(auth.allow_anonymous), kAnonymous, reload,
+             "Whether clients without a user name may come in. `auto`: on listeners with a loopback address "
+             "or a unix "
+             "socket only. A listener's own `allow_anonymous` wins over this one.");
+  row.text("auth.scram_file", SB_FIELD(auth.scram_file), kPath, reload,
+           "File of SCRAM-SHA-256 users for enhanced authentication (`signalbox passwd` writes it). Empty: "
+           "SCRAM is "
+           "not offered.");
+  row.text("response.information", SB_FIELD(response.information), {0, 65535}, reload,
+           "Topic prefix that a v5 client is told as Response Information when it asks for it. Empty: none.")
+      .check = check_topic_prefix;
+  row.text("server.reference", SB_FIELD(server.reference), {0, 65535}, reload,
+           "Server Reference for v5 clients that are sent to another server. Empty: none.");
+}
+
+void add_log_keys(std::vector<Key>& out) {
+  Rows<Config> row(out);
+  row.choice("log.level", SB_FIELD(log.level), kLogLevels, reload, "Least important event that is logged.");
+  row.choice("log.format", SB_FIELD(log.format), kLogFormats, restart,
+             "`text`: `key=value` pairs. `json`: one object per line.");
+  row.text("log.file", SB_FIELD(log.file), kPath, reload,
+           "File that the log is appended to. Empty: standard error. A reload opens it again, for log rotation.");
+}
+
+const std::vector<Key>& keys() {
+  static const std::vector<Key> all = [] {
+    std::vector<Key> out;
+    out.reserve(96);  // the builders hand out references
+    add_general_keys(out);
+    add_listener_keys(out);
+    add_security_keys(out);
+    add_limit_keys(out);
+    add_log_keys(out);
+    return out;
+  }();
+  return all;
+}
+
+}  // namespace sb::config

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#include "io/event_loop.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <ctime>
+#include <system_error>
+
+namespace sb::io {
+namespace {
+error_code last_error() { return {errno, boost::system::system_category()}; }
+}  // namespace
+
+EventLoop::EventLoop(Turn* turn) : turn_(turn) {
+  epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (epoll_ < 0 || wake_fd_ < 0) throw std::system_error(errno, std::system_category(), "epoll/eventfd");
+  // Edge-triggered and never read: each write is a new edge, so a wake-up costs one system call, not two.
+  epoll_event e{};
+  e.events = EPOLLIN | EPOLLET;
+  e.data.ptr = nullptr;
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_fd_, &e) < 0)
+    throw std::system_error(errno, std::system_category(), "epoll_ctl");
+  read_clocks();
+}
+
+EventLoop::~EventLoop() {
+  ::close(wake_fd_);
+  ::close(epoll_);
+}
+
+error_code EventLoop::add(int fd, std::uint32_t events, EventHandler* handler) {
+  epoll_event e{};
+  e.events = events | EPOLLET;
+  e.data.ptr = handler;
+  return epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &e) < 0 ? last_error() : error_code{};
+}
+
+error_code EventLoop::modify(int fd, std::uint32_t events, EventHandler* handler) {
+  epoll_event e{};
+  e.events = events | EPOLLET;
+  e.data.ptr = handler;
+  return epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &e) < 0 ? last_error() : error_code{};
+}
+
+void EventLoop::remove(int fd) { epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr); }
+
+void EventLoop::ring() {
+  std::uint64_t one = 1;
+  [[maybe_unused]] auto n = ::write(wake_fd_, &one, sizeof one);  // a full counter is awake already
+}
+
+void EventLoop::stop() {
+  stopping_.store(true, std::memory_order_seq_cst);
+  ring();
+}
+
+void EventLoop::read_clocks() {
+  now_ = std::chrono::time_point_cast<Millis>(std::chrono::steady_clock::now());
+  timespec t;
+  clock_gettime(CLOCK_REALTIME_COARSE, &t);  // seconds matter here, not microseconds
+  wall_ = WallTime(Millis(t.tv_sec * 1000 + t.tv_nsec / 1'000'000));
+}
+
+int EventLoop::wait_ms(Millis max_wait) const {
+  if (more_) return 0;
+  MonoTime next = timers_.next();
+  if (next == kNever) return max_wait.count() < 0 ? -1 : static_cast<int>(max_wait.count());
+  auto until = std::clamp<std::int64_t>((next - now_).count(), 0, 60'000);
+  if (max_wait.count() >= 0) until = std::min<std::int64_t>(until, max_wait.count());
+  return static_cast<int>(until);
+}
+
+void EventLoop::run_turn(int timeout_ms) {
+  std::array<epoll_event, 512> events;
+  if (timeout_ms != 0) {
+    // A sender that sees `asleep_` rings; one that does not has pushed before we look into the box below.
+    asleep_.store(true, std::memory_order_seq_cst);
+    if (!box_.empty()) timeout_ms = 0;
+  }
+  int n = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout_ms);
+  if (asleep_.load(std::memory_order_relaxed)) asleep_.store(false, std::memory_order_seq_cst);
+  read_clocks();
+  ++turns_;
+  if (turn_) turn_->on_turn_begin();
+  for (int i = 0; i < n; ++i)
+    if (auto* h = static_cast<EventHandler*>(events[static_cast<std::size_t>(i)].data.ptr))
+      h->on_events(events[static_cast<std::size_t>(i)].events);
+  box_.drain();
+  timers_.run(now_);
+  more_ = turn_ && turn_->on_turn_end();
+}
+
+void EventLoop::run() {
+  thread_ = std::this_thread::get_id();
+  while (!stopping_.load(std::memory_order_relaxed)) run_turn(wait_ms(Millis(-1)));
+}
+
+void EventLoop::run_once(Millis max_wait) {
+  thread_ = std::this_thread::get_id();
+  run_turn(wait_ms(max_wait));
+}
+
+}  // namespace sb::io

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+#include "net/acceptor.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "net/shard.h"
+
+namespace sb::net {
+namespace {
+
+constexpr int kBacklog = 4096;
+constexpr int kPerTurn = 256;  // connections accepted before others have their turn
+constexpr Millis kRetry{100};  // after the process ran out of file descriptors
+
+error_code last_error() { return {errno, boost::system::system_category()}; }
+
+/// A socket file that nobody listens on is left over from a process that died; one that answers is not ours to take.
+bool stale_socket(const sockaddr_un& a) {
+  int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  bool stale = fd >= 0 && ::connect(fd, reinterpret_cast<const sockaddr*>(&a), sizeof a) < 0 && errno == ECONNREFUSED;
+  if (fd >= 0) ::close(fd);
+  return stale;
+}
+
+result<int> listen_unix(const ListenerOptions& o) {
+  sockaddr_un a{};
+  a.sun_family = AF_UNIX;
+  if (o.unix_path.size() >= sizeof a.sun_path) return error_code(ENAMETOOLONG, boost::system::system_category());
+  std::memcpy(a.sun_path, o.unix_path.c_str(), o.unix_path.size() + 1);
+  int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return last_error();
+  int r = ::bind(fd, reinterpret_cast<sockaddr*>(&a), sizeof a);
+  if (r < 0 && errno == EADDRINUSE && stale_socket(a)) {
+    ::unlink(o.unix_path.c_str());
+    r = ::bind(fd, reinterpret_cast<sockaddr*>(&a), sizeof a);
+  }
+  if (r < 0 || ::chmod(o.unix_path.c_str(), o.unix_mode) < 0 || ::listen(fd, kBacklog) < 0) {
+    error_code e = last_error();
+    ::close(fd);
+    return e;
+  }
+  return fd;
+}
+
+result<int> listen_tcp(const ListenerOptions& o, std::string& address) {
+  addrinfo hints{}, *found = nullptr;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  if (::getaddrinfo(o.host.empty() ? nullptr : o.host.c_str(), std::to_string(o.port).c_str(), &hints, &found) != 0)
+    return error_code(EADDRNOTAVAIL, boost::system::system_category());
+  std::unique_ptr<addrinfo, void (*)(addrinfo*)> free_it(found, ::freeaddrinfo);
+  error_code failed(EADDRNOTAVAIL, boost::system::system_category());
+  for (addrinfo* a = found; a; a = a->ai_next) {
+    int fd = ::socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
+    if (fd < 0) continue;
+    ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);  // connections inherit it
+    if (a->ai_family == AF_INET6) {
+      int only_v6 = o.host == "::" ? 0 : 1;
+      ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, sizeof only_v6);
+    }
+    if (::bind(fd, a->ai_addr, a->ai_addrlen) < 0 || ::listen(fd, kBacklog) < 0) {
+      failed = last_error();
+      ::close(fd);
+      continue;
+    }
+    sockaddr_storage mine{};
+    socklen_t size = sizeof mine;
+    ::getsockname(fd, reinterpret_cast<sockaddr*>(&mine), &size);
+    address = PeerAddress::from(mine).text();
+    return fd;
+  }
+  return failed;
+}
+
+}  // namespace
+
+result<std::unique_ptr<Acceptor>> Acceptor::open(const ListenerOptions& o) {
+  std::unique_ptr<Acceptor> a(new Acceptor(o));
+  result<int> fd = o.unix_path.empty() ? listen_tcp(o, a->address_) : listen_unix(o);
+  if (!fd) return fd.error();
+  a->fd_ = *fd;
+  a->unix_path_ = o.unix_path;
+  if (!o.unix_path.empty()) a->address_ = "unix:" + o.unix_path;
+  return a;
+}
+
+Acceptor::~Acceptor() {
+  if (fd_ >= 0) ::close(fd_);
+  if (!unix_path_.empty()) ::unlink(unix_path_.c_str());
+}
+
+void Acceptor::start(Shard& home, std::vector<Shard*> shards, std::size_t bound) {
+  home_ = &home;
+  shards_ = std::move(shards);
+  bound_ = bound;
+  if (auto e = home.loop().add(fd_, EPOLLIN, this)) log::error("listener {} cannot be watched: {}", address_, e.message());
+}
+
+void Acceptor::close() {
+  if (fd_ < 0) return;
+  home_->loop().timers().cancel(*this);
+  home_->loop().remove(fd_);
+  ::close(fd_);
+  fd_ = -1;
+}
+
+void Acceptor::refuse(int fd, const char* why) {
+  ::close(fd);
+  home_->core().counters.connects_refused.add();
+  if (log_limit_.pass()) log::warn("connection refused listener={} reason=\"{}\" suppressed={}", address_, why, log_limit_.suppressed());
+}
+
+void Acceptor::on_events(std::uint32_t) {
+  for (int i = 0; i < kPerTurn; ++i) {
+    sockaddr_storage from{};
+    socklen_t size = sizeof from;
+    int fd = ::accept4(fd_, reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+      if (errno == EAGAIN) return;
+      if (errno == EINTR || errno == ECONNABORTED) continue;
+      if (log_limit_.pass()) log::error("accept failed listener={} error=\"{}\"", address_, std::strerror(errno));
+      break;
+    }
+    std::size_t all = 0;
+    Shard* least = shards_.front();
+    for (Shard* s : shards_) {
+      all += s->load();
+      if (s->load() < least->load()) least = s;
+    }
+    if (all >= bound_) {
+      refuse(fd, "limits.connections reached");
+      continue;
+    }
+    std::uint32_t mine = context_.max_connections.load(std::memory_order_relaxed);
+    if (mine && context_.connections.load(std::memory_order_relaxed) >= mine) {
+      refuse(fd, "max_connections of the listener reached");
+      continue;
+    }
+    context_.connections.fetch_add(1, std::memory_order_relaxed);
+    if (least == home_)
+      home_->adopt(fd, context_, PeerAddress::from(from));
+    else
+      least->hand_over(fd, context_, PeerAddress::from(from));
+  }
+  // More are waiting, or descriptors ran out: edge-triggered, so it has to come back by itself.
+  home_->loop().timers().set(*this, home_->loop().now() + (errno == EMFILE || errno == ENFILE ? kRetry : Millis(0)));
+}
+
+}  // namespace sb::net

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/out_buffer.h"
+#include "channel/channel.h"
+#include "io/event_loop.h"
+#include "io/timers.h"
+#include "net/listener_context.h"
+#include "net/peer_address.h"
+
+namespace sb::net {
+
+class Shard;
+
+/// One client's socket with the channel behind it: the way of the bytes in and out, through PROXY, TLS and WebSocket where
+/// the listener has them. Idle it holds no buffer. Owner: one shard, which deletes it at the end of the turn in which it
+/// ended.
+class Connection final : public io::EventHandler, public io::Timer, public channel::Transport {
+ public:
+  /// Takes over `fd`.
+  Connection(Shard& shard, int fd, ListenerContext& listener, const PeerAddress& peer);
+  ~Connection();
+
+  /// Registers with the loop; false when that failed (the connection is to be deleted).
+  bool start();
+  /// Goes on reading; called by the shard for connections that said more_input().
+  void read_on();
+  /// Writes what is queued. Called by the shard at the end of the turn for connections that asked for it.
+  void flush();
+  bool finished() const { return fd_ < 0; }
+  void shut_down(mqtt::Reason reason) { channel_.shut_down(reason); }
+
+  // --- io
+  void on_events(std::uint32_t events) override;
+  void on_timer() override;
+
+  // --- channel::Transport
+  void flush_soon() override;
+  void close_soon() override;
+  void resume_input() override;
+  void deadline_changed() override;
+  std::string peer() const override;
+  std::string tls_identity() const override;
+
+  // --- the shard's
+  std::size_t place = 0;  ///< among its connections
+  bool in_dirty_list = false, in_ready_list = false;
+
+ private:
+  struct Layers;  ///< what only PROXY, TLS and WebSocket connections have (layers.h)
+
+  void read_socket();
+  bool take(char* data, std::size_t n);
+  bool take_proxy(char*& data, std::size_t& n);
+  bool take_tls(char* data, std::size_t n);
+  bool take_ws(char* data, std::size_t n);
+  bool tls_over(io::TlsStatus status);
+  void to_channel(char* data, std::size_t n);
+  void run_tail();
+  void save_tail(std::string_view rest);
+  void drop_tail() {
+    tail_.reset();
+    tail_size_ = tail_capacity_ = 0;
+  }
+  enum class Sent { all, blocked, failed };
+  Sent send_out(OutBuffer& out);
+  Sent send_ws();
+  Sent send_sealed();
+  bool seal();
+  void ws_close(std::uint16_t code);
+  void blocked();
+  void lost();
+  void finish();
+  void set_timer();
+
+  Shard& shard_;
+  ListenerContext& listener_;
+  int fd_;
+  PeerAddress peer_;
+  bool closing_ = false;       ///< the channel is done; write out, then close
+  bool blocked_ = false;       ///< the socket takes no more at present
+  bool write_armed_ = false;   ///< EPOLLOUT is asked for
+  bool readable_ = false;      ///< the socket may have more that was not read
+  bool in_input_ = false;
+  bool paused_ = false;        ///< the channel did not take all of the tail
+  bool end_seen_ = false;
+  std::unique_ptr<char[]> tail_;  ///< received, not yet taken by the channel: part of a packet, or a pause
+  std::uint32_t tail_size_ = 0, tail_capacity_ = 0;
+  MonoTime stuck_since_ = kNever;
+  std::unique_ptr<Layers> layers_;
+  channel::Channel channel_;
+};
+
+}  // namespace sb::net

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+#include "net/shard.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace sb::net {
+
+/// The shard's clock for what happens now and then.
+class Shard::Tick final : public io::Timer {
+ public:
+  explicit Tick(Shard& s) : shard_(s) { shard_.loop_.timers().set(*this, shard_.loop_.now() + kStep); }
+  ~Tick() { shard_.loop_.timers().cancel(*this); }
+  void on_timer() override {
+    if (++count_ % 5 == 0) shard_.core_->tick();
+    if (shard_.core_->shard() == 0) shard_.core_->run_due();
+    shard_.loop_.timers().set(*this, shard_.loop_.now() + kStep);
+  }
+
+ private:
+  static constexpr Millis kStep{200};
+  Shard& shard_;
+  unsigned count_ = 0;
+};
+
+Shard::Shard() : loop_(this), buffer_(std::make_unique<char[]>(kHeadroom + kReadChunk)) {}
+
+Shard::~Shard() {
+  tick_.reset();
+  for (Connection* c : connections_) delete c;
+}
+
+char* Shard::plain_buffer() {
+  if (!plain_) plain_ = std::make_unique<char[]>(kHeadroom + kReadChunk);
+  return plain_.get() + kHeadroom;
+}
+
+void Shard::start() {
+  tick_ = std::make_unique<Tick>(*this);
+  thread_ = std::thread([this] { loop_.run(); });
+}
+void Shard::stop() { loop_.stop(); }
+void Shard::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Shard::hand_over(int fd, ListenerContext& listener, const PeerAddress& peer) {
+  load_.fetch_add(1, std::memory_order_relaxed);
+  loop_.post_fn([this, fd, &listener, peer] {
+    load_.fetch_sub(1, std::memory_order_relaxed);
+    adopt(fd, listener, peer);
+  });
+}
+
+void Shard::adopt(int fd, ListenerContext& listener, const PeerAddress& peer) {
+  auto* c = new Connection(*this, fd, listener, peer);
+  if (!c->start()) {
+    delete c;
+    return;
+  }
+  c->place = connections_.size();
+  connections_.push_back(c);
+  load_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Shard::shut_down_all(mqtt::Reason reason) {
+  for (Connection* c : connections_) c->shut_down(reason);
+}
+
+bool Shard::on_turn_end() {
+  // Connections that have more than one read brought: one more read each, then the others' turn.
+  working_.swap(ready_);
+  for (Connection* c : working_) {
+    c->in_ready_list = false;
+    c->read_on();
+  }
+  working_.clear();
+
+  bool more = core_->on_turn_end();
+  for (std::size_t i = 0; i < dirty_.size(); ++i) {  // grows while it is walked
+    Connection* c = dirty_[i];
+    c->in_dirty_list = false;
+    c->flush();
+    if (c->finished() && !c->in_dirty_list) {
+      c->in_dirty_list = true;  // buried once
+      dead_.push_back(c);
+    }
+  }
+  dirty_.clear();
+  if (core_->on_turn_end()) more = true;  // what the flushing let go
+  for (Connection* c : dead_) {
+    if (c->in_ready_list) std::erase(ready_, c);
+    connections_[c->place] = connections_.back();
+    connections_[c->place]->place = c->place;
+    connections_.pop_back();
+    delete c;
+    load_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  dead_.clear();
+  return more || !ready_.empty() || !dirty_.empty();
+}
+
+}  // namespace sb::net

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "broker/core.h"
+#include "io/event_loop.h"
+#include "net/connection.h"
+
+namespace sb::net {
+
+/// One thread with all that it owns: its loop, the broker's core on it, its connections.
+class Shard final : private io::Turn {
+ public:
+  static constexpr std::size_t kHeadroom = 8 * 1024;      ///< bytes in front of what is received, for a cut packet's start
+  static constexpr std::size_t kReadChunk = 256 * 1024;   ///< bytes that one read may bring
+
+  Shard();
+  ~Shard();
+  /// Before start(): the core that runs here.
+  void set_core(std::unique_ptr<broker::Core> core) { core_ = std::move(core); }
+  void start();
+  void stop();  ///< any thread; join follows
+  void join();
+
+  io::EventLoop& loop() { return loop_; }
+  broker::Core& core() { return *core_; }
+  std::size_t load() const { return load_.load(std::memory_order_relaxed); }  ///< connections; any thread
+
+  /// Any thread: a new connection for this shard.
+  void hand_over(int fd, ListenerContext& listener, const PeerAddress& peer);
+  /// Own thread.
+  void adopt(int fd, ListenerContext& listener, const PeerAddress& peer);
+
+  /// Own thread: ends every connection, telling clients why where their version can say it.
+  void shut_down_all(mqtt::Reason reason);
+
+  // --- for its connections
+  void want_flush(Connection* c) {
+    if (c->in_dirty_list) return;
+    c->in_dirty_list = true;
+    dirty_.push_back(c);
+  }
+  void want_read(Connection* c) {
+    if (c->in_ready_list) return;
+    c->in_ready_list = true;
+    ready_.push_back(c);
+  }
+  char* read_buffer() { return buffer_.get() + kHeadroom; }
+  char* plain_buffer();  ///< a second one, for decrypted bytes; same sizes
+
+ private:
+  class Tick;
+  void on_turn_begin() override { core_->on_turn_begin(); }
+  bool on_turn_end() override;
+
+  io::EventLoop loop_;
+  std::unique_ptr<broker::Core> core_;
+  std::vector<Connection*> connections_;  ///< all; a connection knows its place
+  std::vector<Connection*> dirty_, ready_, dead_, working_;
+  std::unique_ptr<char[]> buffer_, plain_;
+  std::unique_ptr<Tick> tick_;
+  std::atomic<std::size_t> load_{0};
+  std::thread thread_;
+};
+
+}  // namespace sb::net

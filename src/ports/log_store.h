@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "model/message.h"
+#include "model/session_record.h"
+
+namespace sb::ports {
+
+/// Names a log within this process; a log that was deleted and made again has a new one. 0 = none.
+using LogId = std::uint64_t;
+
+struct StoredMessage {
+  model::Position position;
+  model::MessagePtr message;
+};
+
+/// A page of a log.
+struct LogPage {
+  std::vector<StoredMessage> messages;  ///< in order, all behind the position asked for
+  std::uint64_t lost = 0;     ///< messages between the position asked for and the first one left: trimmed by a bound
+  model::Position head;       ///< last position of the log; the page reaches it when messages.back() stands there
+};
+
+/// Told of what was appended to the logs that it attached to, in the order of positions.
+class LogWatcher {
+ public:
+  virtual void on_appended(LogId log, model::Position previous, const StoredMessage& m) = 0;
+
+ protected:
+  ~LogWatcher() = default;
+};
+
+/// Stored messages: one log per distinct filter that a durable session subscribes to with QoS > 0. A log lives as long as it
+/// has members; a member is one incarnation of a session. Answers come once, on the thread that asked, at once or later, in
+/// the order of the requests. A log that is gone answers as empty and takes appends without storing them: nobody reads it.
+class LogStore {
+ public:
+  struct Joined {
+    LogId log = 0;
+    model::Position head;
+  };
+  template <class T>
+  using Done = std::function<void(result<T>)>;
+
+  virtual ~LogStore() = default;
+  /// Makes the log if there is none and the member one of its readers from `head` on. A repeat changes nothing and answers
+  /// with the present head. Before the answer every router of this node sees the log.
+  virtual void join(std::string_view filter, std::string_view member, Done<Joined> done) = 0;
+  /// The member reads no more; the last one takes the log with it.
+  virtual void leave(std::string_view filter, std::string_view member) = 0;
+  /// What lies at or before `low` is not needed by the member any more.
+  virtual void release(std::string_view filter, std::string_view member, model::Position low) = 0;
+
+  struct Append {
+    LogId log;
+    model::MessagePtr message;
+  };
+  /// Stores the messages in order; the answer means: safe, at the write concern.
+  virtual void append(std::vector<Append> batch, Done<void> done) = 0;
+  /// Up to `max` messages behind `after`.
+  virtual void read(LogId log, model::Position after, std::size_t max, Done<LogPage> done) = 0;
+
+  /// From the answer on, the watcher hears of every message behind the head that was answered, until detach.
+  virtual void attach(LogId log, LogWatcher* w, Done<model::Position> done) = 0;
+  virtual void detach(LogId log, LogWatcher* w) = 0;
+};
+
+}  // namespace sb::ports

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "model/session_record.h"
+
+namespace sb::ports {
+
+/// Changes to a session record, applied together. What is not set stays.
+struct SessionChange {
+  std::optional<std::vector<model::SubscriptionRecord>> subscriptions;
+  std::optional<std::uint64_t> next_order;
+  std::vector<std::pair<std::string, model::Position>> cursors;   ///< filter → last position read
+  std::vector<model::OutboundRecord> outbound_set;                ///< added, or changed by packet id
+  std::vector<std::uint16_t> outbound_removed;
+  std::optional<std::vector<model::OutboundRecord>> outbound;     ///< the whole window (on leaving)
+  std::vector<std::uint16_t> inbound_added, inbound_removed;
+  std::optional<model::WillRecord> will;
+  std::optional<std::uint32_t> expiry;
+  /// The connection ended: when the session and its will are due.
+  struct Left {
+    WallTime expires_at, will_due;
+  };
+  std::optional<Left> left;
+};
+
+/// Durable sessions. Every write carries the epoch of its owner; a stale one is refused (errc::stale_epoch).
+/// Answers as those of LogStore.
+class SessionStore {
+ public:
+  template <class T>
+  using Done = std::function<void(result<T>)>;
+
+  struct Claim {
+    std::string client_id;
+    std::string username;
+    bool clean = false;           ///< end what is there, then begin a new incarnation
+    bool durable = false;         ///< keep a record; false: only end what is there
+    std::uint32_t expiry = 0;     ///< seconds, of the new connection
+    model::WillRecord will;       ///< of the new connection
+    WallTime now;
+  };
+  struct Claimed {
+    bool present = false;         ///< an older session goes on
+    model::SessionRecord record;  ///< only with `durable`; has the new epoch
+    model::MessagePtr will;       ///< the will of a session that the claim ended: to be published now
+  };
+
+  virtual ~SessionStore() = default;
+  /// True when there may be records: otherwise a claim that is not durable can be left out.
+  virtual bool any() const = 0;
+  virtual void claim(Claim c, Done<Claimed> done) = 0;
+  virtual void change(std::string_view client_id, std::uint64_t epoch, SessionChange c, Done<void> done) = 0;
+  /// The session is over: its record, its memberships and its timers go.
+  virtual void end(std::string_view client_id, std::uint64_t epoch, Done<void> done) = 0;
+
+  /// A session or will whose time has come while nobody was connected.
+  struct Due {
+    std::string client_id;
+    model::MessagePtr will;  ///< to be published, null = none
+    bool ended = false;
+  };
+  /// Takes what is due; every entry is given to one caller only.
+  virtual void take_due(WallTime now, Done<std::vector<Due>> done) = 0;
+};
+
+}  // namespace sb::ports

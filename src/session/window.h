@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "model/message.h"
+#include "model/session_record.h"
+#include "mqtt/protocol.h"
+
+namespace sb::session {
+
+using mqtt::PacketId;
+using model::OutboundState;
+
+/// One delivery under way: what has to be known until it is acknowledged.
+struct InFlight {
+  OutboundState state{};               ///< 0 = this packet id is free
+  std::uint32_t group = 0;             ///< key of the shared group it came from, 0 = none
+  std::uint64_t log = 0;               ///< ports::LogId of the log that holds it, 0 = none
+  model::Position position;            ///< in that log
+  model::MessagePtr message;           ///< kept for a shared group, so that it can go to another member
+};
+
+/// Packet ids under way to one client, QoS 1 and 2 together, in the order in which they were sent [MQTT5 4.4, 4.6].
+///
+/// Ids are given out one after the other, so the window is a ring indexed by id: every operation is O(1). A client that
+/// acknowledges out of order leaves holes; a span of 65535 ids counts as full. Empty it holds no memory.
+class Window {
+ public:
+  bool full(std::uint32_t maximum) const { return count_ >= maximum || span_ >= 65535; }
+  std::uint32_t count() const { return count_; }
+  bool empty() const { return count_ == 0; }
+
+  /// Takes the next packet id. The window must not be full.
+  PacketId push(InFlight entry);
+  /// Takes up an id of an earlier connection, in the order of the calls; ids must ascend (mod 65535) from the first.
+  bool restore(PacketId id, InFlight entry);
+
+  /// The entry of an id under way, null when there is none.
+  InFlight* find(PacketId id);
+  /// The id is free again.
+  void erase(PacketId id);
+
+  /// Calls f(id, entry) for all, oldest first.
+  template <class F>
+  void for_each(F f) {
+    for (std::uint32_t i = 0; i < span_; ++i) {
+      InFlight& e = at(i);
+      if (e.state != OutboundState{}) f(id_at(i), e);
+    }
+  }
+  void clear();
+
+ private:
+  PacketId id_at(std::uint32_t i) const { return static_cast<PacketId>((first_id_ - 1u + i) % 65535u + 1u); }
+  std::uint32_t offset_of(PacketId id) const { return (id + 65535u - first_id_) % 65535u; }
+  InFlight& at(std::uint32_t i) { return ring_[(begin_ + i) & (capacity_ - 1)]; }
+  void grow();
+  void drop_free_front();
+
+  std::unique_ptr<InFlight[]> ring_;
+  std::uint32_t capacity_ = 0;  ///< power of two, or 0
+  std::uint32_t begin_ = 0;     ///< ring index of first_id_
+  std::uint32_t span_ = 0;      ///< ids from the oldest under way to the newest
+  std::uint32_t count_ = 0;     ///< of them under way
+  PacketId first_id_ = 1;
+};
+
+}  // namespace sb::session

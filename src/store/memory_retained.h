@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <absl/container/btree_map.h>
+
+#include <atomic>
+#include <string>
+
+#include "ports/retained_store.h"
+
+namespace sb::store {
+
+/// Retained messages in memory, in the order of topics. Answers at once. Owner: one thread, but for count().
+class MemoryRetained final : public ports::RetainedStore {
+ public:
+  explicit MemoryRetained(std::size_t limit) : limit_(limit) {}
+
+  void set(model::MessagePtr m, Done<void> done) override;
+  void match(std::string_view filter, std::string resume, std::size_t max, WallTime now, Done<Page> done) override;
+  std::size_t count() const override { return count_.load(std::memory_order_relaxed); }
+
+ private:
+  const std::size_t limit_;
+  absl::btree_map<std::string, model::MessagePtr> messages_;
+  std::atomic<std::size_t> count_{0};
+};
+
+/// Where a walk over topics in byte order goes on from `topic`, which does not match `filter`: the least string above `topic`
+/// that a matching topic can have in front of it, "" when none follows. Skips whole subtrees.
+std::string next_candidate(std::string_view filter, std::string_view topic);
+
+}  // namespace sb::store

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <absl/container/btree_set.h>
+
+#include <atomic>
+#include <utility>
+
+#include "base/hash_map.h"
+#include "ports/log_store.h"
+#include "ports/session_store.h"
+
+namespace sb::store {
+
+/// Session records in memory, with the schedule of what is due. Answers at once. Owner: one thread, but for any().
+class MemorySessions final : public ports::SessionStore {
+ public:
+  explicit MemorySessions(ports::LogStore& logs) : logs_(logs) {}
+
+  bool any() const override { return count_.load(std::memory_order_acquire) > 0; }
+  void claim(Claim c, Done<Claimed> done) override;
+  void change(std::string_view client_id, std::uint64_t epoch, ports::SessionChange c, Done<void> done) override;
+  void end(std::string_view client_id, std::uint64_t epoch, Done<void> done) override;
+  void take_due(WallTime now, Done<std::vector<Due>> done) override;
+
+  std::size_t count() const { return count_.load(std::memory_order_relaxed); }
+
+ private:
+  void forget(StringMap<model::SessionRecord>::iterator it);
+  void schedule(const model::SessionRecord& r);
+
+  ports::LogStore& logs_;
+  StringMap<model::SessionRecord> records_;
+  absl::btree_set<std::pair<WallTime, std::string>> due_;  ///< checked against the record when its time comes
+  std::uint64_t next_incarnation_ = 1, next_epoch_ = 1;
+  std::atomic<std::size_t> count_{0};
+};
+
+/// Applies a change to a record; shared by the stores that keep records whole.
+void apply(model::SessionRecord& r, ports::SessionChange& c);
+
+}  // namespace sb::store
