@@ -20,6 +20,16 @@ std::string in_words(mqtt::Reason reason, std::string_view text) {
   return text.empty() ? s : fmt::format("{}: {}", s, text);
 }
 
+namespace {
+
+/// The other side closed before it said anything.
+bool hung_up(const error_code& e) {
+  return e == errc::connection_closed || e == boost::system::errc::connection_reset ||
+         e == boost::system::errc::broken_pipe;
+}
+
+}  // namespace
+
 std::string explain(const client::Stop& stop, const client::Target& target, bool was_up) {
   std::string where = target.name();
   if (stop.code == errc::refused || stop.code == errc::server_disconnect) {
@@ -31,7 +41,7 @@ std::string explain(const client::Stop& stop, const client::Target& target, bool
   std::string what = stop.code.message();
   if (!stop.text.empty()) what = fmt::format("{}: {}", what, stop.text);
   if (was_up) return fmt::format("the connection to {} is lost: {}", where, what);
-  if (stop.code == errc::connection_closed) {
+  if (hung_up(stop.code)) {
     return fmt::format("{} closed the connection before it was accepted; does it speak {}?", where,
                        target.tls         ? "MQTT over TLS"
                        : target.websocket ? "MQTT over WebSocket"
@@ -94,8 +104,7 @@ void ClientRun::on_closed(const client::Stop& stop) {
     return finish(kTryOlderVersion);
   std::string why = explain(stop, setup_.wiring.target, was_up_);
   if (connection_.will_retry()) return warn(why + "; trying again");
-  if (!setup_.version_given && !was_up_ && stop.code == errc::connection_closed)
-    why += " If it knows no MQTT 5, add -V mqttv311.";
+  if (!setup_.version_given && !was_up_ && hung_up(stop.code)) why += " If it knows no MQTT 5, add -V mqttv311.";
   fail(why);
   finish(code_);
 }

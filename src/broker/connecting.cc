@@ -179,54 +179,60 @@ void Core::started(Channel& c) {
   Session& s = c.session();
   counters.subscriptions.add(s.subscriptions().size());
   if (!s.durable) return;
-  std::vector<PacketId> ids;
-  s.window.for_each([&](PacketId id, InFlight&) { ids.push_back(id); });
-  clients_[c.slot].resends = static_cast<std::uint32_t>(ids.size());
-  for (PacketId id : ids) resend(c, id);
+  if (!s.window.empty()) {
+    auto& r = clients_[c.slot].resend;
+    r = std::make_unique<Resend>();
+    s.window.for_each([&](PacketId id, InFlight&) { r->ids.push_back(id); });
+  }
   for (auto& sub : s.subscriptions())
     if (sub.cursor) feeds_.add_reader(sub.cursor->log, &c);
   pump(c);
 }
 
-/// Sends one packet of an earlier connection again: PUBREL as it is, PUBLISH with DUP once the log has given the message.
-void Core::resend(Channel& c, PacketId id) {
-  InFlight* e = c.session().window.find(id);
-  auto done = [this](Channel& channel) {
-    if (--clients_[channel.slot].resends == 0) pump(channel);
-  };
-  auto send = [](Channel& channel, PacketId packet, InFlight& entry) {
-    const auto& m = entry.message->view();
-    std::uint8_t qos = entry.state == OutboundState::sent_qos1 ? 1 : 2;
-    Wanted want = wanted_by(channel.session(), m);
-    // A message of no log is one that was retained, or a shared group's.
-    bool retain = m.retain && (entry.log == 0 || want.retain_as_published);
-    channel.send_in_flight(m, packet, qos, retain, true, want.ids);  // DUP [MQTT-3.3.1-1]; it does not expire any more
-  };
-  if (e->state == OutboundState::released) {
-    c.send_pubrel(id);
-    return done(c);
+/// Sends again what the window of this connection allows; the rest follows with the acknowledgements.
+void Core::resend(Channel& c) {
+  Resend& r = *clients_[c.slot].resend;
+  while (!r.ids.empty() && !r.reading) {
+    // What is in the window and not in the list has been sent on this connection.
+    if (c.session().window.count() >= r.ids.size() + c.window_maximum()) return;
+    if (!resend_one(c, r.ids.front())) return;
+    r.ids.pop_front();
   }
+  if (r.ids.empty()) clients_[c.slot].resend.reset();
+}
+
+/// Sends one packet of an earlier connection again: PUBREL as it is, PUBLISH with DUP [MQTT-3.3.1-1]. False when the log has
+/// to be asked for the message first.
+bool Core::resend_one(Channel& c, PacketId id) {
+  Session& s = c.session();
+  InFlight* e = s.window.find(id);
+  if (!e) return true;
+  if (e->state == OutboundState::released) return c.send_pubrel(id), true;
   if (e->message) {
-    send(c, id, *e);
-    return done(c);
+    const auto& m = e->message->view();
+    Wanted want = wanted_by(s, m);
+    // A message of no log is one that was retained, or a shared group's.
+    bool retain = m.retain && (e->log == 0 || want.retain_as_published);
+    c.send_in_flight(m, id, e->state == OutboundState::sent_qos1 ? 1 : 2, retain, true, want.ids);
+    return true;
   }
+  clients_[c.slot].resend->reading = true;
   model::Position before{e->position.generation, e->position.offset - 1};
-  ClientKey k = key(c.slot);
-  stores_.logs->read(e->log, before, 1, [this, k, id, send, done](result<ports::LogPage> page) {
+  stores_.logs->read(e->log, before, 1, [this, k = key(c.slot), id](result<ports::LogPage> page) {
     Channel* channel = find(k);
-    if (!channel || !channel->up()) return;
-    InFlight* entry = channel->session().window.find(id);
-    if (entry) {
+    if (!channel || !channel->up() || !clients_[k.slot].resend) return;
+    clients_[k.slot].resend->reading = false;
+    if (InFlight* entry = channel->session().window.find(id)) {
       if (page && !page->messages.empty() && page->messages.front().position == entry->position) {
         entry->message = page->messages.front().message;
-        send(*channel, id, *entry);
       } else {  // a bound of the log took it away
         counters.dropped_log_bound.add();
         channel->session().window.erase(id);
       }
     }
-    done(*channel);
+    pump(*channel);
   });
+  return false;
 }
 
 // ---------------------------------------------------------------- leaving

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -112,6 +113,11 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
     std::uint32_t subscription_id = 0;
     bool asked = false;
   };
+  /// What an earlier connection left under way: sent again in its order, as the client's Receive Maximum allows.
+  struct Resend {
+    std::deque<mqtt::PacketId> ids;
+    bool reading = false;  ///< the log was asked for the message of the first one
+  };
   struct Client {
     Channel* channel = nullptr;
     std::uint32_t generation = 1;
@@ -121,7 +127,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
     std::unique_ptr<std::vector<Scan>> scans;
     std::unique_ptr<StringSet> seen_live;  ///< topics whose retained message came live while a scan was under way
     std::unique_ptr<std::string> opening;  ///< client id until the session is there
-    std::uint32_t resends = 0;             ///< stored messages still to be sent again before reading goes on
+    std::unique_ptr<Resend> resend;        ///< until all of it is sent, reading does not go on
     bool dirty = false;
   };
   /// A publish whose acknowledgement waits for stores.
@@ -148,7 +154,8 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void claim_session(ClientKey k, channel::OpenRequest r);
   void open_volatile(Channel& c, channel::OpenRequest r);
   void open_durable(Channel& c, const channel::OpenRequest& r, ports::SessionStore::Claimed claimed);
-  void resend(Channel& c, mqtt::PacketId id);
+  void resend(Channel& c);
+  bool resend_one(Channel& c, mqtt::PacketId id);
   void leave_subscriptions(Channel& c, session::Session& s, ClientKey k);
   void pass_on_group_messages(session::Session& s, ClientKey k);
   void leave_durable(Channel& c, session::Session& s, channel::Ending how, ClientKey k);

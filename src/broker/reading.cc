@@ -24,7 +24,9 @@ void Core::pump(Channel& c) {
   Client& cl = clients_[c.slot];
   if (cl.scans) scan_retained(c);
   Session& s = c.session();
-  if (!s.durable || cl.resends > 0) return;
+  if (!s.durable) return;
+  if (cl.resend) resend(c);
+  if (cl.resend) return;
   std::vector<OutboundRecord> to_store;
   std::vector<std::string> drained;
   for (auto& sub : s.subscriptions()) {

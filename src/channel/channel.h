@@ -66,6 +66,8 @@ class Channel {
   /// Sends a message, or lets it wait in the session's queue; volatile path. `qos` and `retain` as they are to go out.
   Delivered deliver(Fanout& f, std::uint8_t qos, bool retain, std::span<const std::uint32_t> subscription_ids,
                     std::uint32_t group = 0);
+  /// Deliveries that may be under way to the client at once.
+  std::uint32_t window_maximum() const;
   /// True when a QoS > 0 delivery would go out at once.
   bool has_room() const;
   /// True when a delivery would go out at once rather than wait in the session's queue.
@@ -137,7 +139,6 @@ class Channel {
   }
   bool input_must_wait() const;
   std::string reason_properties(mqtt::Reason reason) const;
-  std::uint32_t window_maximum() const;
 
   // delivery.cc
   bool send_special(const model::MessageView& m, std::uint8_t qos, bool retain, bool dup, mqtt::PacketId id,

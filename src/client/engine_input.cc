@@ -45,6 +45,11 @@ Reason reason_of_v3(std::uint8_t code) {
   }
 }
 
+bool may_begin(char first_byte) {
+  auto type = static_cast<PacketType>(static_cast<unsigned char>(first_byte) >> 4);
+  return type == PacketType::connack || type == PacketType::auth;
+}
+
 std::string_view reason_string(const mqtt::Properties& p) {
   return p.has(PropertyId::reason_string) ? p.reason_string : std::string_view();
 }
@@ -55,6 +60,11 @@ std::size_t Engine::received(std::string_view bytes) {
   std::string_view in = bytes;
   received_ = true;
   while (state_ == State::connected || state_ == State::connecting) {
+    // What is no broker of MQTT at all is told from its first byte, before it makes us wait for the rest of a packet.
+    if (state_ == State::connecting && !in.empty() && !may_begin(in.front())) {
+      fail(errc::protocol_error, Reason::protocol_error, "the first packet is no CONNACK");
+      break;
+    }
     mqtt::Frame f;
     mqtt::FrameStatus status = take_frame(in, mqtt::kMaxPacketSize, f);
     if (status == mqtt::FrameStatus::partial) break;
@@ -71,8 +81,6 @@ std::size_t Engine::received(std::string_view bytes) {
 }
 
 void Engine::on_frame(const mqtt::Frame& f) {
-  if (state_ == State::connecting && f.type != PacketType::connack && f.type != PacketType::auth)
-    return fail(errc::protocol_error, Reason::protocol_error, "the first packet is no CONNACK");
   switch (f.type) {
     case PacketType::publish:
       return on_publish(f);
