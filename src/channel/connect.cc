@@ -51,6 +51,7 @@ std::unique_ptr<model::WillRecord> copy_will(const mqtt::Will& w, std::string& s
 /// CONNACK with a refusal, then the end. 3.x: closed without a word where there is no code [MQTT3 3.2.2.3].
 void Channel::refuse(Reason reason, std::string_view properties) {
   host_.counters.connects_refused.add();
+  if (version_ == Version::v5) reason = mqtt::connack_reason(reason);
   std::string packet;
   if (version_ == Version::v5) {
     std::string explained(properties);

@@ -52,6 +52,15 @@ const char* text(Reason r) {
   return "unknown reason";
 }
 
+Reason connack_reason(Reason r) {
+  switch (r) {
+    case Reason::session_taken_over: return Reason::server_busy;  // somebody else came with the same client id meanwhile
+    case Reason::server_shutting_down: return Reason::server_unavailable;
+    case Reason::administrative_action: return Reason::not_authorized;
+    default: return r;
+  }
+}
+
 std::uint8_t connack_code_v3(Reason r) {
   switch (r) {
     case Reason::unsupported_protocol_version: return 1;
@@ -60,6 +69,7 @@ std::uint8_t connack_code_v3(Reason r) {
     case Reason::server_busy:
     case Reason::quota_exceeded:
     case Reason::connection_rate_exceeded:
+    case Reason::session_taken_over:
     case Reason::server_shutting_down: return 3;
     case Reason::bad_user_name_or_password:
     case Reason::bad_authentication_method: return 4;

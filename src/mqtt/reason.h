@@ -58,6 +58,9 @@ constexpr bool ok(Reason r) { return static_cast<std::uint8_t>(r) < 0x80; }
 /// Short text for logs and reason strings, e.g. "session taken over".
 const char* text(Reason r);
 
+/// The reason to give in a version 5 CONNACK, which does not know all of them [MQTT5 table 3-1].
+Reason connack_reason(Reason r);
+
 /// The CONNACK return code of 3.1 and 3.1.1 for a refusal [MQTT3 3.2.2.3]; the one place where reasons are mapped.
 /// 0 when the version has no code for it and the connection is just closed.
 std::uint8_t connack_code_v3(Reason r);

@@ -25,7 +25,7 @@ Each row is one normative statement of the specification, in our own words, with
 has to keep it; where that is the client alone, the tests show what the broker does when it sees the rule broken.
 MQTT 3.1 has no numbered statements: its clients are covered by the tests that run for every version.
 
-Run the tests with `tests/run.sh conformance`.
+Run the tests with `./dev system conformance`.
 """
 
 

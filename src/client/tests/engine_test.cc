@@ -71,9 +71,8 @@ TEST_F(EngineTest, ConnectSaysWhatTheOptionsSay) {
   o.keep_alive = 0;
   Bench b(o);
   b.engine.opened();
-  EXPECT_EQ(b.take(),
-            Calls{"CONNECT v5 id=c keep=0 expiry=7 receive=9 size=1000 aliases=3 auth=M/D user=u password=p "
-                  "will=w/t:gone qos1 retain"});
+  EXPECT_EQ(b.take(), Calls{"CONNECT v5 id=c keep=0 expiry=7 receive=9 size=1000 aliases=3 auth=M/D user=u password=p "
+                            "will=w/t:gone qos1 retain"});
 }
 
 TEST_F(EngineTest, Refusals) {
@@ -199,8 +198,7 @@ TEST_F(EngineTest, TheBrokersLimits) {
   EXPECT_EQ(b.engine.tick_period(), Millis(9000));
   EXPECT_EQ(b.engine.publish({.topic = "t", .qos = 2}), make_error_code(errc::qos_not_supported));
   EXPECT_EQ(b.engine.publish({.topic = "t", .retain = true}), make_error_code(errc::retain_not_supported));
-  EXPECT_EQ(b.engine.publish({.topic = "t", .payload = std::string(50, 'x')}),
-            make_error_code(errc::packet_too_large));
+  EXPECT_EQ(b.engine.publish({.topic = "t", .payload = std::string(50, 'x')}), make_error_code(errc::packet_too_large));
   EXPECT_FALSE(b.engine.publish({.topic = "t", .qos = 1}));
   EXPECT_FALSE(b.engine.publish({.topic = "t", .qos = 1}));
   EXPECT_EQ(b.engine.publish({.topic = "t", .qos = 1}), make_error_code(errc::window_full));
@@ -233,17 +231,16 @@ TEST_F(EngineTest, MessagesAreAcknowledged) {
   b.feed(publish_of(Version::v5, {.topic = "t", .payload = "2", .qos = 2}, 6));  // again: not told twice
   b.feed(ack_of(PacketType::pubrel, 6) + ack_of(PacketType::pubrel, 6));
   b.feed(publish_of(Version::v5, {.topic = "t", .payload = "3", .qos = 2}, 6));  // a new one
-  EXPECT_EQ(b.take(), (Calls{"message t 0 qos0", "message t 1 qos1", "PUBACK 5", "message t 2 qos2",
-                             "PUBREC 6", "PUBREC 6", "PUBCOMP 6", "PUBCOMP 6 (packet identifier not found)",
-                             "message t 3 qos2", "PUBREC 6"}));
+  EXPECT_EQ(b.take(),
+            (Calls{"message t 0 qos0", "message t 1 qos1", "PUBACK 5", "message t 2 qos2", "PUBREC 6", "PUBREC 6",
+                   "PUBCOMP 6", "PUBCOMP 6 (packet identifier not found)", "message t 3 qos2", "PUBREC 6"}));
 }
 
 TEST_F(EngineTest, ManualAcknowledgement) {
   Options o;
   o.manual_ack = true;
   Bench& b = connected(o);
-  b.feed(publish_of(Version::v5, {.topic = "t", .qos = 1}, 5) +
-         publish_of(Version::v5, {.topic = "t", .qos = 2}, 6));
+  b.feed(publish_of(Version::v5, {.topic = "t", .qos = 1}, 5) + publish_of(Version::v5, {.topic = "t", .qos = 2}, 6));
   EXPECT_EQ(b.take(), (Calls{"message t  qos1", "message t  qos2"}));
   b.engine.ack(6, 2, Reason::quota_exceeded);
   b.engine.ack(5, 1);
@@ -254,20 +251,17 @@ TEST_F(EngineTest, ManualAcknowledgement) {
 
 TEST_F(EngineTest, Subscriptions) {
   Bench& b = connected();
-  auto first =
-      b.engine.subscribe({{"a/#", {.qos = 1}}, {"b", {.qos = 2, .no_local = true, .retain_handling = 2}}});
+  auto first = b.engine.subscribe({{"a/#", {.qos = 1}}, {"b", {.qos = 2, .no_local = true, .retain_handling = 2}}});
   auto second = b.engine.unsubscribe({"a/#", "b"});
   ASSERT_TRUE(first && second);
-  EXPECT_EQ(b.take(), (Calls{fmt::format("SUBSCRIBE {} a/#:1 b:2nl,rh2", *first),
-                             fmt::format("UNSUBSCRIBE {} a/# b", *second)}));
+  EXPECT_EQ(b.take(),
+            (Calls{fmt::format("SUBSCRIBE {} a/#:1 b:2nl,rh2", *first), fmt::format("UNSUBSCRIBE {} a/# b", *second)}));
   std::string answers;
-  encode_suback(answers, Version::v5, PacketType::suback, *first,
-                {Reason::granted_qos1, Reason::not_authorized});
+  encode_suback(answers, Version::v5, PacketType::suback, *first, {Reason::granted_qos1, Reason::not_authorized});
   encode_suback(answers, Version::v5, PacketType::unsuback, *second, {Reason::success, Reason::success});
   b.feed(answers);
   b.feed(answers);  // nobody waits for it any more
-  EXPECT_EQ(b.take(),
-            (Calls{fmt::format("suback {} 01 87", *first), fmt::format("unsuback {} 00 00", *second)}));
+  EXPECT_EQ(b.take(), (Calls{fmt::format("suback {} 01 87", *first), fmt::format("unsuback {} 00 00", *second)}));
 }
 
 TEST_F(EngineTest, RequestsAreBounded) {
@@ -289,8 +283,7 @@ TEST_F(EngineTest, ResumedSessionSendsAgainInOrder) {
   Bench& b = connected(o);
   for (std::uint8_t i = 0; i < 4; ++i)
     ASSERT_FALSE(b.engine.publish(
-        {.topic = "t", .payload = std::string(1, 'a' + i), .qos = i % 2 ? std::uint8_t{2} : std::uint8_t{1}},
-        i));
+        {.topic = "t", .payload = std::string(1, 'a' + i), .qos = i % 2 ? std::uint8_t{2} : std::uint8_t{1}}, i));
   b.feed(ack_of(PacketType::puback, 1) + ack_of(PacketType::pubrec, 2));
   ASSERT_FALSE(b.engine.publish({.topic = "t", .payload = "e", .qos = 1}, 4));  // takes id 1 again
   b.feed(publish_of(Version::v5, {.topic = "x", .qos = 2}, 9));
@@ -361,8 +354,8 @@ TEST_F(EngineTest, TopicAliases) {
   Options o;
   o.topic_aliases = 8;
   o.topic_alias_maximum = 2;
-  Bench& b = connected(
-      o, connack_of(Version::v5, false, 0, PropertyWriter().u16(PropertyId::topic_alias_maximum, 2).bytes()));
+  Bench& b =
+      connected(o, connack_of(Version::v5, false, 0, PropertyWriter().u16(PropertyId::topic_alias_maximum, 2).bytes()));
   for (const char* t : {"a", "b", "a", "c", "b"}) ASSERT_FALSE(b.engine.publish({.topic = t}));
   ASSERT_FALSE(b.engine.publish({.topic = "a", .qos = 1}));
   EXPECT_EQ(b.take(), (Calls{"PUBLISH a  qos0 alias1", "PUBLISH b  qos0 alias2", "PUBLISH   qos0 alias1",
@@ -371,12 +364,10 @@ TEST_F(EngineTest, TopicAliases) {
   b.engine.opened();
   b.take();
   b.feed(connack_of(Version::v5, true, 0));
-  EXPECT_EQ(b.take(),
-            (Calls{"PUBLISH a  qos1 id1 dup", "connected session"}));  // whole, and no alias any more
+  EXPECT_EQ(b.take(), (Calls{"PUBLISH a  qos1 id1 dup", "connected session"}));  // whole, and no alias any more
 
   std::string alias(PropertyWriter().u16(PropertyId::topic_alias, 2).bytes());
-  b.feed(publish_of(Version::v5, {.topic = "in"}, 0, alias) +
-         publish_of(Version::v5, {.topic = ""}, 0, alias));
+  b.feed(publish_of(Version::v5, {.topic = "in"}, 0, alias) + publish_of(Version::v5, {.topic = ""}, 0, alias));
   EXPECT_EQ(b.take(), (Calls{"message in  qos0", "message in  qos0"}));
 }
 
@@ -416,8 +407,7 @@ TEST_F(EngineTest, EnhancedAuthentication) {
                   .text(PropertyId::authentication_data, "challenge")
                   .bytes());
   b.feed(challenge);
-  EXPECT_EQ(b.take(),
-            (Calls{"auth (continue authentication) challenge", "AUTH (continue authentication) M/response"}));
+  EXPECT_EQ(b.take(), (Calls{"auth (continue authentication) challenge", "AUTH (continue authentication) M/response"}));
   b.feed(b.connack());
   EXPECT_EQ(b.take(), Calls{"connected"});
   b.engine.authenticate(Reason::reauthenticate, "again");
