@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-# sb_layer(NAME DEPS targets...): src/NAME/*.cc become the static library sb_NAME (header-only when there are none),
-# src/NAME/tests/*.cc the test program NAME_test.
+# sb_layer(NAME DEPS targets... [TEST_DEPS targets...]): src/NAME/*.cc become the static library sb_NAME (header-only when
+# there are none), src/NAME/tests/*.cc the test program NAME_test.
 function(sb_layer name)
-  cmake_parse_arguments(arg "" "" "DEPS" ${ARGN})
+  cmake_parse_arguments(arg "" "" "DEPS;TEST_DEPS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
   if(sources)
     add_library(sb_${name} STATIC ${sources})
@@ -16,7 +16,7 @@ function(sb_layer name)
   file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/tests/*.cc)
   if(tests AND SIGNALBOX_TESTS AND GTest_FOUND)
     add_executable(${name}_test ${tests})
-    target_link_libraries(${name}_test PRIVATE sb_${name} GTest::gmock GTest::gtest_main)
+    target_link_libraries(${name}_test PRIVATE sb_${name} ${arg_TEST_DEPS} GTest::gmock GTest::gtest_main)
     add_test(NAME ${name} COMMAND ${name}_test)
   endif()
 endfunction()

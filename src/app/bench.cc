@@ -13,6 +13,7 @@
 #include "app/bench_report.h"
 #include "app/bench_run.h"
 #include "app/commands.h"
+#include "app/flag_checks.h"
 
 namespace sb::app {
 namespace {
@@ -126,7 +127,7 @@ void add_bench_command(CLI::App& app, Exit& exit) {
       ->type_name("SCENARIO")
       ->check(CLI::IsMember({"connect", "idle", "fanout", "fanin", "pairs", "shared"}));
   auto number = [&](const char* name, auto& value, const char* text, double low, double high) {
-    command->add_option(name, value, text)->group(g)->type_name("N")->check(CLI::Range(low, high));
+    command->add_option(name, value, text)->group(g)->type_name("N")->check(within(low, high));
   };
   number("--pubs", o->pubs, "Publishers", 1, 1e6);
   number("--subs", o->subs, "Subscribers", 1, 1e6);

@@ -26,6 +26,7 @@ class Histogram {
   std::uint64_t quantile(double q) const {
     if (total_ == 0) return 0;
     auto rank = static_cast<std::uint64_t>(q * static_cast<double>(total_ - 1));
+    if (rank + 1 == total_) return max_;
     std::uint64_t seen = 0;
     for (std::size_t i = 0; i < counts_.size(); ++i) {
       seen += counts_[i];

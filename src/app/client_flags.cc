@@ -8,6 +8,7 @@
 #include <charconv>
 #include <random>
 
+#include "app/flag_checks.h"
 #include "base/utf8.h"
 #include "model/topic.h"
 
@@ -22,7 +23,8 @@ constexpr std::uint32_t kForever = 0xFFFFFFFF;
 [[noreturn]] void bad(const char* flag, const std::string& what) { throw CLI::ValidationError(flag, what); }
 
 bool any_tls(const ClientFlags& f) {
-  return f.tls || f.insecure || !f.cafile.empty() || !f.capath.empty() || !f.cert.empty() || !f.tls_version.empty();
+  return f.tls || f.insecure || !f.cafile.empty() || !f.capath.empty() || !f.cert.empty() || !f.key.empty() ||
+         !f.tls_version.empty() || !f.ciphers.empty() || !f.alpn.empty();
 }
 
 client::Target target_of(const ClientFlags& f, ClientSetup& setup) {
@@ -132,7 +134,7 @@ void add_client_flags(CLI::App& command, ClientFlags& f, ClientFlagGroups groups
   command.add_option("-p,--port", f.port, "Port; by default 1883, with TLS 8883, with WebSocket 8083")
       ->group(g)
       ->type_name("PORT")
-      ->check(CLI::Range(1, 65535));
+      ->check(within(1, 65535));
   command.add_option("-L,--url", f.url, "mqtt[s]://[user[:password]@]host[:port][/topic], or ws[s]:// with a path")
       ->group(g)
       ->type_name("URL");
@@ -147,7 +149,7 @@ void add_client_flags(CLI::App& command, ClientFlags& f, ClientFlagGroups groups
   command.add_option("-k,--keepalive", f.keep_alive, "Keep alive in seconds, 0 = none; 60 by default")
       ->group(g)
       ->type_name("SECONDS")
-      ->check(CLI::Range(0, 65535));
+      ->check(within(0, 65535));
   command.add_option("-A,--bind", f.bind_address, "Local IP address to connect from")->group(g)->type_name("ADDRESS");
   command.add_flag("--ws", f.websocket, "MQTT over WebSocket")->group(g);
   command.add_option("--path", f.path, "Path of the WebSocket, /mqtt by default; implies --ws")
@@ -201,10 +203,7 @@ void add_client_flags(CLI::App& command, ClientFlags& f, ClientFlagGroups groups
       ->group(g)
       ->type_name("TOPIC");
   command.add_option("--will-payload", f.will_payload, "Payload of the will")->group(g)->type_name("TEXT");
-  command.add_option("--will-qos", f.will_qos, "QoS of the will")
-      ->group(g)
-      ->type_name("0|1|2")
-      ->check(CLI::Range(0, 2));
+  command.add_option("--will-qos", f.will_qos, "QoS of the will")->group(g)->type_name("0|1|2")->check(within(0, 2));
   command.add_flag("--will-retain", f.will_retain, "The will is retained")->group(g);
 }
 

@@ -43,11 +43,16 @@ class JsonFormatter final : public spdlog::formatter {
 
 spdlog::level::level_enum level_of(config::LogLevel l) {
   switch (l) {
-    case config::LogLevel::trace: return spdlog::level::trace;
-    case config::LogLevel::debug: return spdlog::level::debug;
-    case config::LogLevel::info: return spdlog::level::info;
-    case config::LogLevel::warn: return spdlog::level::warn;
-    case config::LogLevel::error: return spdlog::level::err;
+    case config::LogLevel::trace:
+      return spdlog::level::trace;
+    case config::LogLevel::debug:
+      return spdlog::level::debug;
+    case config::LogLevel::info:
+      return spdlog::level::info;
+    case config::LogLevel::warn:
+      return spdlog::level::warn;
+    case config::LogLevel::error:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
@@ -60,7 +65,8 @@ std::string set_up_logging(const config::LogConfig& c) {
     if (c.file.empty())
       logger = std::make_shared<spdlog::logger>("signalbox", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     else
-      logger = std::make_shared<spdlog::logger>("signalbox", std::make_shared<spdlog::sinks::basic_file_sink_mt>(c.file));
+      logger =
+          std::make_shared<spdlog::logger>("signalbox", std::make_shared<spdlog::sinks::basic_file_sink_mt>(c.file));
   } catch (const std::exception& e) {
     return e.what();
   }

@@ -16,7 +16,7 @@
 namespace sb::app {
 namespace {
 
-constexpr Millis kDrainTime{5000};   // for the last output of clients that read slowly
+constexpr Millis kDrainTime{5000};       // for the last output of clients that read slowly
 constexpr std::size_t kSpareFiles = 64;  // descriptors that are not connections
 
 /// Raises the limit of open files as far as this process may; answers how many connections it allows.
@@ -34,10 +34,14 @@ net::ListenerKind kind_of(config::ListenerKind k) { return static_cast<net::List
 
 io::TlsIdentity identity_of(config::CertificateName n) {
   switch (n) {
-    case config::CertificateName::none: return io::TlsIdentity::none;
-    case config::CertificateName::cn: return io::TlsIdentity::cn;
-    case config::CertificateName::dn: return io::TlsIdentity::dn;
-    case config::CertificateName::san: return io::TlsIdentity::san;
+    case config::CertificateName::none:
+      return io::TlsIdentity::none;
+    case config::CertificateName::cn:
+      return io::TlsIdentity::cn;
+    case config::CertificateName::dn:
+      return io::TlsIdentity::dn;
+    case config::CertificateName::san:
+      return io::TlsIdentity::san;
   }
   return io::TlsIdentity::none;
 }
@@ -50,7 +54,7 @@ result<std::shared_ptr<const io::TlsContext>> tls_context(const config::Listener
   t.key_file = l.tls.key;
   t.client_ca_file = l.tls.client_ca;
   using ClientCert = io::TlsServerConfig::ClientCert;
-  t.client_cert = l.tls.client_ca.empty() ? ClientCert::none
+  t.client_cert = l.tls.client_ca.empty()     ? ClientCert::none
                   : l.tls.require_client_cert ? ClientCert::required
                                               : ClientCert::optional;
   t.min_version = l.tls.min_version == config::TlsVersion::v1_3 ? io::TlsVersion::v1_3 : io::TlsVersion::v1_2;
@@ -77,7 +81,9 @@ void on_loop(net::Shard& shard, F f) {
 class BrokerNode::SysTimer final : public io::Timer {
  public:
   SysTimer(broker::Node& node, net::Shard& shard, ports::RetainedStore& retained)
-      : shard_(shard), retained_(retained), topics_(node, shard.core(), "signalbox version " SIGNALBOX_VERSION, shard.loop().now()) {}
+      : shard_(shard),
+        retained_(retained),
+        topics_(node, shard.core(), "signalbox version " SIGNALBOX_VERSION, shard.loop().now()) {}
   ~SysTimer() { shard_.loop().timers().cancel(*this); }
   void set_interval(Seconds s) {
     interval_ = s;
@@ -209,7 +215,8 @@ void BrokerNode::reload(const config::Config& next) {
       log::info("reloaded {} from {} to {}", change.key, change.before, change.after);
     else
       log::warn("{} changed from {} to {}: takes effect with the next start", change.key, change.before, change.after);
-  if (std::string why = set_up_logging(now.log); !why.empty()) log::error("log.file: {}; the log stays where it was", why);
+  if (std::string why = set_up_logging(now.log); !why.empty())
+    log::error("log.file: {}; the log stays where it was", why);
   if (std::string why = load_users(now); !why.empty()) log::error("{}; the users stay as they were", why);
   node_.shared_strategy = strategy_of(now.session.shared_strategy);
   for (auto& l : listeners_) {
@@ -236,11 +243,10 @@ void BrokerNode::drain() {
     sys_timer_.reset();
     for (auto& l : listeners_) l.acceptor->close();
   });
-  for (auto& s : shards_) s->loop().post_fn([shard = s.get()] { shard->shut_down_all(mqtt::Reason::server_shutting_down); });
+  for (auto& s : shards_)
+    s->loop().post_fn([shard = s.get()] { shard->shut_down_all(mqtt::Reason::server_shutting_down); });
   auto until = std::chrono::steady_clock::now() + kDrainTime;
-  auto connected = [&] {
-    return std::any_of(shards_.begin(), shards_.end(), [](auto& s) { return s->load() > 0; });
-  };
+  auto connected = [&] { return std::any_of(shards_.begin(), shards_.end(), [](auto& s) { return s->load() > 0; }); };
   while (connected() && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(Millis(10));
   stop();
 }

@@ -11,6 +11,7 @@
 
 #include "app/client_run.h"
 #include "app/commands.h"
+#include "app/flag_checks.h"
 #include "app/pub_source.h"
 #include "base/utf8.h"
 #include "model/topic.h"
@@ -18,17 +19,18 @@
 namespace sb::app {
 namespace {
 
-const std::string kFooter =
-    property_help() +
-    "\n"
-    "Examples:\n"
-    "  signalbox pub -t sensors/kitchen -m 21.5\n"
-    "  signalbox pub -t sensors/kitchen -m 21.5 -q 1 -r\n"
-    "  signalbox pub -L mqtts://user:secret@broker.example:8883/alarm -m fire -q 2\n"
-    "  tail -f access.log | signalbox pub -t log/web -l\n"
-    "  signalbox pub -t picture -f photo.jpg -D publish content-type image/jpeg\n"
-    "\n"
-    "Exit status: 0 when everything was published (QoS 1 and 2: acknowledged), 1 failure, 2 wrong command line.";
+std::string footer() {
+  return property_help() +
+         "\n"
+         "Examples:\n"
+         "  signalbox pub -t sensors/kitchen -m 21.5\n"
+         "  signalbox pub -t sensors/kitchen -m 21.5 -q 1 -r\n"
+         "  signalbox pub -L mqtts://user:secret@broker.example:8883/alarm -m fire -q 2\n"
+         "  tail -f access.log | signalbox pub -t log/web -l\n"
+         "  signalbox pub -t picture -f photo.jpg -D publish content-type image/jpeg\n"
+         "\n"
+         "Exit status: 0 when everything was published (QoS 1 and 2: acknowledged), 1 failure, 2 wrong command line.";
+}
 
 struct PubFlags {
   ClientFlags client;
@@ -192,22 +194,22 @@ void add_pub_command(CLI::App& app, Exit& exit) {
   command->add_option("-q,--qos", f->qos, "Quality of service; 0 by default")
       ->group(g)
       ->type_name("0|1|2")
-      ->check(CLI::Range(0, 2));
+      ->check(within(0, 2));
   command->add_flag("-r,--retain", f->retain, "The broker keeps the message for later subscribers")->group(g);
   command->add_option("--repeat", f->repeat, "Publish it this many times")
       ->group(g)
       ->type_name("COUNT")
-      ->check(CLI::PositiveNumber);
+      ->check(positive());
   command->add_option("--repeat-delay", f->repeat_delay, "Seconds between the repetitions")
       ->group(g)
       ->type_name("SECONDS")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   command->add_option("-M,--max-inflight", f->max_inflight, "Unacknowledged messages at most; 20 by default")
       ->group(g)
       ->type_name("COUNT")
-      ->check(CLI::Range(1, 65000));
+      ->check(within(1, 65000));
   add_client_flags(*command, f->client);
-  command->footer(kFooter);
+  command->footer(footer());
   command->callback([f, &exit] { exit.code = run_pub(*f); });
 }
 

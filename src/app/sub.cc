@@ -10,6 +10,7 @@
 
 #include "app/client_run.h"
 #include "app/commands.h"
+#include "app/flag_checks.h"
 #include "app/sub_format.h"
 #include "base/utf8.h"
 #include "model/topic.h"
@@ -17,23 +18,25 @@
 namespace sb::app {
 namespace {
 
-const std::string kFooter =
-    "Formats (-F), as of mosquitto_sub: %t topic, %p payload, %x %X payload in hex, %l its length, %q QoS, %r retain,\n"
-    "%m packet id, %j JSON, %J JSON with a payload that is JSON itself, %I time (ISO 8601), %U Unix time,\n"
-    "%A topic alias, %C content type, %D correlation data, %E expiry, %F payload format, %P user properties,\n"
-    "%R response topic, %S subscription identifier, %% a percent sign; @H, @M, ... as strftime, @N nanoseconds;\n"
-    "\\n, \\t, \\0 and so on. Behind the %: 0 or -, a width, a dot and a maximum width, as in printf.\n"
-    "\n" +
-    property_help() +
-    "\n"
-    "Examples:\n"
-    "  signalbox sub -t 'sensors/#' -v\n"
-    "  signalbox sub -t sensors/+/temperature -q 1 --format json\n"
-    "  signalbox sub -t alarm -C 1 -W 10\n"
-    "  signalbox sub -t 'sensors/#' -F '@H:@M:@S.@N %t %p'\n"
-    "  signalbox sub -t '$share/workers/jobs' -q 1 -i worker-1 -c\n"
-    "\n"
-    "Exit status: 0 when it ended as asked for, 1 failure (also -C not reached within -W), 2 wrong command line.";
+std::string footer() {
+  return "Formats (-F), as of mosquitto_sub: %t topic, %p payload, %x %X payload in hex, %l its length, %q QoS, %r "
+         "retain,\n"
+         "%m packet id, %j JSON, %J JSON with a payload that is JSON itself, %I time (ISO 8601), %U Unix time,\n"
+         "%A topic alias, %C content type, %D correlation data, %E expiry, %F payload format, %P user properties,\n"
+         "%R response topic, %S subscription identifier, %% a percent sign; @H, @M, ... as strftime, @N nanoseconds;\n"
+         "\\n, \\t, \\0 and so on. Behind the %: 0 or -, a width, a dot and a maximum width, as in printf.\n"
+         "\n" +
+         property_help() +
+         "\n"
+         "Examples:\n"
+         "  signalbox sub -t 'sensors/#' -v\n"
+         "  signalbox sub -t sensors/+/temperature -q 1 --format json\n"
+         "  signalbox sub -t alarm -C 1 -W 10\n"
+         "  signalbox sub -t 'sensors/#' -F '@H:@M:@S.@N %t %p'\n"
+         "  signalbox sub -t '$share/workers/jobs' -q 1 -i worker-1 -c\n"
+         "\n"
+         "Exit status: 0 when it ended as asked for, 1 failure (also -C not reached within -W), 2 wrong command line.";
+}
 
 struct SubFlags {
   ClientFlags client;
@@ -243,14 +246,11 @@ void add_output_flags(CLI::App& command, SubFlags& f) {
       ->group(g)
       ->type_name("FILTER")
       ->allow_extra_args(false);
-  command.add_option("-C", f.count, "Exit after this many messages")
-      ->group(g)
-      ->type_name("COUNT")
-      ->check(CLI::PositiveNumber);
+  command.add_option("-C", f.count, "Exit after this many messages")->group(g)->type_name("COUNT")->check(positive());
   command.add_option("-W", f.timeout, "Exit after this many seconds")
       ->group(g)
       ->type_name("SECONDS")
-      ->check(CLI::PositiveNumber);
+      ->check(positive());
   command.add_flag("-E", f.exit_when_subscribed, "Exit as soon as the broker has accepted the subscriptions")->group(g);
 }
 
@@ -267,7 +267,7 @@ void add_sub_command(CLI::App& app, Exit& exit) {
   command->add_option("-q,--qos", f->qos, "Highest quality of service; 0 by default")
       ->group(g)
       ->type_name("0|1|2")
-      ->check(CLI::Range(0, 2));
+      ->check(within(0, 2));
   command
       ->add_option("-U,--unsubscribe", f->unsubscribe, "Unsubscribe a kept session from this filter; may be repeated")
       ->group(g)
@@ -283,14 +283,14 @@ void add_sub_command(CLI::App& app, Exit& exit) {
                    "Retained messages: 0 send, 1 only for a new subscription, 2 never (MQTT 5)")
       ->group(g)
       ->type_name("0|1|2")
-      ->check(CLI::Range(0, 2));
+      ->check(within(0, 2));
   command->add_option("--subscription-identifier", f->subscription_id, "Number that comes with the messages (MQTT 5)")
       ->group(g)
       ->type_name("NUMBER")
-      ->check(CLI::Range(1, 268'435'455));
+      ->check(within(1, 268'435'455));
   add_output_flags(*command, *f);
   add_client_flags(*command, f->client);
-  command->footer(kFooter);
+  command->footer(footer());
   command->callback([f, &exit] { exit.code = run_sub(*f); });
 }
 

@@ -47,6 +47,7 @@ class OutBuffer {
     size_ += n;
   }
   void append(std::string_view bytes) {
+    if (bytes.empty()) return;  // there may be no bytes to point to
     std::memcpy(reserve(bytes.size()), bytes.data(), bytes.size());
     commit(bytes.size());
   }

@@ -23,7 +23,7 @@ void Core::open(Channel& c, OpenRequest r) {
   ClientKey me = key(c.slot);
   Client& cl = clients_[c.slot];
   cl.directory_key = Directory::key(r.client_id);
-  cl.opening = std::make_unique<std::string>(r.client_id);
+  extra(c.slot).opening = r.client_id;
   auto before = node_.directory.claim(cl.directory_key, me);
   if (!before || *before == me) return claim_session(me, std::move(r));
   // Somebody else has this client id: it ends, and what it has goes to the store, before the session is read from there.
@@ -45,13 +45,12 @@ void Core::kick(ClientKey k, const std::string& client_id, std::function<void()>
     it->second.push_back(std::move(released));
     return;
   }
-  Client& cl = clients_[k.slot];
-  bool same = c->has_session() ? c->session().client_id == client_id : cl.opening && *cl.opening == client_id;
+  Extra& e = extra(k.slot);
+  bool same = c->has_session() ? c->session().client_id == client_id : e.opening == client_id;
   if (!same) return released();  // two client ids with one hash
   counters.takeovers.add();
   log::info("taken over client={} peer={}", client_id, c->transport().peer());
-  if (!cl.released) cl.released = std::make_unique<std::vector<std::function<void()>>>();
-  cl.released->push_back(std::move(released));
+  e.released.push_back(std::move(released));
   c->shut_down(Reason::session_taken_over, Ending::taken_over);
 }
 
@@ -95,7 +94,8 @@ void Core::claim_session(ClientKey k, OpenRequest r) {
 }
 
 void Core::open_volatile(Channel& c, OpenRequest r) {
-  clients_[c.slot].opening.reset();
+  extra(c.slot).opening.clear();
+  tidy(c.slot);
   auto s = std::make_unique<Session>();
   s->client_id = std::move(r.client_id);
   s->username = std::move(r.username);
@@ -105,7 +105,7 @@ void Core::open_volatile(Channel& c, OpenRequest r) {
 void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed claimed) {
   model::SessionRecord& record = claimed.record;
   ClientKey k = key(c.slot);
-  clients_[c.slot].opening.reset();
+  extra(c.slot).opening.clear();
   auto s = std::make_unique<Session>();
   s->client_id = r.client_id;
   s->username = r.username;
@@ -180,7 +180,7 @@ void Core::started(Channel& c) {
   counters.subscriptions.add(s.subscriptions().size());
   if (!s.durable) return;
   if (!s.window.empty()) {
-    auto& r = clients_[c.slot].resend;
+    auto& r = extra(c.slot).resend;
     r = std::make_unique<Resend>();
     s.window.for_each([&](PacketId id, InFlight&) { r->ids.push_back(id); });
   }
@@ -191,14 +191,16 @@ void Core::started(Channel& c) {
 
 /// Sends again what the window of this connection allows; the rest follows with the acknowledgements.
 void Core::resend(Channel& c) {
-  Resend& r = *clients_[c.slot].resend;
+  Resend& r = *extra(c.slot).resend;
   while (!r.ids.empty() && !r.reading) {
     // What is in the window and not in the list has been sent on this connection.
     if (c.session().window.count() >= r.ids.size() + c.window_maximum()) return;
     if (!resend_one(c, r.ids.front())) return;
     r.ids.pop_front();
   }
-  if (r.ids.empty()) clients_[c.slot].resend.reset();
+  if (!r.ids.empty()) return;
+  extra(c.slot).resend.reset();
+  tidy(c.slot);
 }
 
 /// Sends one packet of an earlier connection again: PUBREL as it is, PUBLISH with DUP [MQTT-3.3.1-1]. False when the log has
@@ -216,12 +218,12 @@ bool Core::resend_one(Channel& c, PacketId id) {
     c.send_in_flight(m, id, e->state == OutboundState::sent_qos1 ? 1 : 2, retain, true, want.ids);
     return true;
   }
-  clients_[c.slot].resend->reading = true;
+  extra(c.slot).resend->reading = true;
   model::Position before{e->position.generation, e->position.offset - 1};
   stores_.logs->read(e->log, before, 1, [this, k = key(c.slot), id](result<ports::LogPage> page) {
     Channel* channel = find(k);
-    if (!channel || !channel->up() || !clients_[k.slot].resend) return;
-    clients_[k.slot].resend->reading = false;
+    if (!channel || !channel->up() || !extra(k.slot).resend) return;
+    extra(k.slot).resend->reading = false;
     if (InFlight* entry = channel->session().window.find(id)) {
       if (page && !page->messages.empty() && page->messages.front().position == entry->position) {
         entry->message = page->messages.front().message;
@@ -244,7 +246,7 @@ void Core::closed(Channel& c, std::unique_ptr<Session> s, Ending how) {
   ClientKey k = key(slot);
   std::uint64_t directory_key = clients_[slot].directory_key;
   std::vector<std::function<void()>> released;
-  if (clients_[slot].released) released = std::move(*clients_[slot].released);
+  if (clients_[slot].extra) released = std::move(clients_[slot].extra->released);
   free_slot(slot);
   if (s) {
     counters.connections.sub();

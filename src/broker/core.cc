@@ -41,7 +41,7 @@ void Core::free_slot(std::uint32_t slot) {
   Client& cl = clients_[slot];
   std::uint32_t generation = (cl.generation + 1) & 0xFFFFFF;
   cl = Client{};
-  cl.generation = generation == 0 ? 1 : generation;
+  cl.generation = (generation == 0 ? 1 : generation) & 0xFFFFFF;
   cl.next_free = free_;
   free_ = slot;
 }
@@ -57,7 +57,7 @@ void Core::tick() {
   std::vector<std::uint32_t> slots;
   slots.swap(dirty_);
   for (std::uint32_t slot : slots) {
-    clients_[slot].dirty = false;
+    clients_[slot].dirty = 0;
     Channel* c = clients_[slot].channel;
     if (c && c->up()) checkpoint(*c);
   }

@@ -118,17 +118,23 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
     std::deque<mqtt::PacketId> ids;
     bool reading = false;  ///< the log was asked for the message of the first one
   };
+  /// What only few clients have, and not for long.
+  struct Extra {
+    std::vector<std::function<void()>> released;  ///< to be told when the session is in the store
+    std::string opening;                          ///< client id until the session is there
+    std::vector<Scan> scans;
+    StringSet seen_live;  ///< topics whose retained message came live while a scan was under way
+    std::unique_ptr<Resend> resend;               ///< until all of it is sent, reading does not go on
+    bool idle() const { return released.empty() && opening.empty() && scans.empty() && !resend; }
+  };
+  /// A slot; 32 bytes, since idle clients pay for it.
   struct Client {
     Channel* channel = nullptr;
-    std::uint32_t generation = 1;
+    std::uint32_t generation : 24 = 1;
+    std::uint32_t dirty : 1 = 0;
     std::uint32_t next_free = kNoSlot;
     std::uint64_t directory_key = 0;
-    std::unique_ptr<std::vector<std::function<void()>>> released;
-    std::unique_ptr<std::vector<Scan>> scans;
-    std::unique_ptr<StringSet> seen_live;  ///< topics whose retained message came live while a scan was under way
-    std::unique_ptr<std::string> opening;  ///< client id until the session is there
-    std::unique_ptr<Resend> resend;        ///< until all of it is sent, reading does not go on
-    bool dirty = false;
+    std::unique_ptr<Extra> extra;
   };
   /// A publish whose acknowledgement waits for stores.
   struct Pending {
@@ -140,6 +146,15 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
 
   // core.cc
   std::uint32_t take_slot(Channel& c);
+  Extra& extra(std::uint32_t slot) {
+    auto& e = clients_[slot].extra;
+    if (!e) e = std::make_unique<Extra>();
+    return *e;
+  }
+  void tidy(std::uint32_t slot) {
+    auto& e = clients_[slot].extra;
+    if (e && e->idle()) e.reset();
+  }
   void free_slot(std::uint32_t slot);
   ClientKey key(std::uint32_t slot) const {
     return {static_cast<std::uint16_t>(shard_), slot, clients_[slot].generation};

@@ -22,11 +22,13 @@ void Core::feed_ready(const std::vector<Channel*>& readers) {
 
 void Core::pump(Channel& c) {
   Client& cl = clients_[c.slot];
-  if (cl.scans) scan_retained(c);
+  if (cl.extra && !cl.extra->scans.empty()) scan_retained(c);
   Session& s = c.session();
   if (!s.durable) return;
-  if (cl.resend) resend(c);
-  if (cl.resend) return;
+  if (cl.extra && cl.extra->resend) {
+    resend(c);
+    if (clients_[c.slot].extra && clients_[c.slot].extra->resend) return;
+  }
   std::vector<OutboundRecord> to_store;
   std::vector<std::string> drained;
   for (auto& sub : s.subscriptions()) {
@@ -61,7 +63,7 @@ void Core::read_log(Channel& c, Subscription& sub, std::vector<OutboundRecord>& 
     hand_out(c, sub, *n.message, to_store);
     Client& cl = clients_[c.slot];
     if (!cl.dirty) {
-      cl.dirty = true;
+      cl.dirty = 1;
       dirty_.push_back(c.slot);
     }
   }

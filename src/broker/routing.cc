@@ -93,10 +93,7 @@ void Core::deliver_local(const Route& route, Fanout& f) {
       if (r.mixed_local) deliver_overlapping(r, c, f);
       continue;
     }
-    if (m.retain && cl.scans) [[unlikely]] {
-      if (!cl.seen_live) cl.seen_live = std::make_unique<StringSet>();
-      cl.seen_live->emplace(m.topic);
-    }
+    if (m.retain && cl.extra && !cl.extra->scans.empty()) [[unlikely]] cl.extra->seen_live.emplace(m.topic);
     c.deliver(f, std::min(m.qos, r.qos), m.retain && r.retain_as_published, route.ids_of(r));
   }
 }

@@ -147,9 +147,7 @@ void Core::subscribe_settled(std::shared_ptr<PendingSubscribe> p) {
   if (!c || !c->up()) return;
   if (p->unsubscribe) return c->unsubscribed(p->id, p->codes);
   if (!p->scans.empty()) {
-    Client& cl = clients_[c->slot];
-    if (!cl.scans) cl.scans = std::make_unique<std::vector<Scan>>();
-    for (auto& scan : p->scans) cl.scans->push_back(std::move(scan));
+    for (auto& scan : p->scans) extra(c->slot).scans.push_back(std::move(scan));
   }
   c->subscribed(p->id, p->codes);
   if (c->up()) pump(*c);
@@ -219,8 +217,8 @@ void Core::hold_messages_of(Session& s, std::uint64_t log) {
 
 void Core::scan_retained(Channel& c) {
   Client& cl = clients_[c.slot];
-  if (!cl.scans || cl.scans->empty()) return;
-  Scan& scan = cl.scans->front();
+  if (!cl.extra || cl.extra->scans.empty()) return;
+  Scan& scan = cl.extra->scans.front();
   if (scan.asked || c.session().has_waiting() || !c.has_room()) return;
   scan.asked = true;
   constexpr std::size_t kPage = 256;
@@ -234,8 +232,9 @@ void Core::retained_page(ClientKey k, const std::string& filter, result<ports::R
   Channel* c = find(k);
   if (!c || !c->up()) return;
   Client& cl = clients_[c->slot];
-  if (!cl.scans || cl.scans->empty() || cl.scans->front().filter != filter) return;
-  Scan& scan = cl.scans->front();
+  if (!cl.extra || cl.extra->scans.empty() || cl.extra->scans.front().filter != filter) return;
+  Extra& e = *cl.extra;
+  Scan& scan = e.scans.front();
   scan.asked = false;
   bool more = false, stopped = false;
   // An UNSUBSCRIBE ends it.
@@ -244,7 +243,7 @@ void Core::retained_page(ClientKey k, const std::string& filter, result<ports::R
     std::span<const std::uint32_t> ids;
     if (scan.subscription_id) ids = {&scan.subscription_id, 1};
     for (auto& m : page->messages) {
-      if (cl.seen_live && cl.seen_live->contains(m->view().topic)) continue;  // a newer one came live
+      if (e.seen_live.contains(m->view().topic)) continue;  // a newer one came live
       if (!c->has_room() || c->session().has_waiting()) {
         stopped = true;  // it goes on behind the last one that was sent
         break;
@@ -257,11 +256,9 @@ void Core::retained_page(ClientKey k, const std::string& filter, result<ports::R
     if (!stopped) scan.resume = page->resume;
   }
   if (!more) {
-    cl.scans->erase(cl.scans->begin());
-    if (cl.scans->empty()) {
-      cl.scans.reset();
-      cl.seen_live.reset();
-    }
+    e.scans.erase(e.scans.begin());
+    if (e.scans.empty()) e.seen_live.clear();
+    tidy(c->slot);
   }
   scan_retained(*c);
 }

@@ -29,7 +29,7 @@ struct SubscriptionIndex::Table {
 struct SubscriptionIndex::Node {
   Node* parent = nullptr;
   std::atomic<Table*> children{nullptr};
-  std::atomic<ReceiverList*> receivers{nullptr};
+  ReceiverList receivers;
   std::atomic<std::vector<SharedGroupPtr>*> groups{nullptr};
   std::atomic<std::uint64_t> log{0};
   std::uint32_t hash = 0;
@@ -48,14 +48,13 @@ struct SubscriptionIndex::Node {
   }
   static void free(Node* n) {
     delete n->children.load(std::memory_order_relaxed);
-    delete n->receivers.load(std::memory_order_relaxed);
     delete n->groups.load(std::memory_order_relaxed);
     n->~Node();
     ::operator delete(n);
   }
   bool idle() const {
     Table* t = children.load(std::memory_order_relaxed);
-    return (!t || t->live == 0) && !receivers.load(std::memory_order_relaxed) &&
+    return (!t || t->live == 0) && receivers.empty() &&
            !groups.load(std::memory_order_relaxed) && log.load(std::memory_order_relaxed) == 0;
   }
   static Node* tombstone() { return reinterpret_cast<Node*>(1); }
@@ -215,27 +214,15 @@ void SubscriptionIndex::note(std::string_view filter) {
 void SubscriptionIndex::add(std::string_view filter, const Subscriber& s) {
   std::lock_guard lock(writers_);
   Node* n = find_or_make(filter);
-  ReceiverList* list = n->receivers.load(std::memory_order_relaxed);
-  if (!list) {
-    list = new ReceiverList;
-    list->add(s, rcu_);
-    n->receivers.store(list, std::memory_order_release);
-  } else {
-    list->add(s, rcu_);
-  }
+  n->receivers.add(s, rcu_);
   note(filter);
 }
 
 bool SubscriptionIndex::remove(std::string_view filter, ClientKey client) {
   std::lock_guard lock(writers_);
   Node* n = find(filter);
-  ReceiverList* list = n ? n->receivers.load(std::memory_order_relaxed) : nullptr;
-  if (!list || !list->remove(client, rcu_)) return false;
-  if (list->size() == 0) {
-    n->receivers.store(nullptr, std::memory_order_release);
-    rcu_.retire([list] { delete list; });
-    prune(n);
-  }
+  if (!n || !n->receivers.remove(client, rcu_)) return false;
+  if (n->receivers.empty()) prune(n);
   note(filter);
   return true;
 }
@@ -298,9 +285,9 @@ void SubscriptionIndex::set_log(std::string_view filter, std::uint64_t log) {
 // ---------------------------------------------------------------- reading
 
 void SubscriptionIndex::collect(const Node* n, Matches& out) const {
-  if (const ReceiverList* list = n->receivers.load(std::memory_order_acquire)) {
+  if (!n->receivers.empty()) {
     ++out.lists;
-    list->for_each([&](const Subscriber& s) { out.subscribers.push_back(s); });
+    n->receivers.for_each([&](const Subscriber& s) { out.subscribers.push_back(s); });
   }
   if (std::uint64_t log = n->log.load(std::memory_order_acquire)) out.logs.push_back(log);
   if (const auto* groups = n->groups.load(std::memory_order_acquire))

@@ -215,7 +215,9 @@ TEST(OutBuffer, BehavesLikeAString) {
       }
       ASSERT_EQ(b.size(), model.size());
       ASSERT_TRUE(std::string_view(model).starts_with(b.front()));
-      if (i % 50 == 0) ASSERT_EQ(contents(b, 100000), model);
+      if (i % 50 == 0) {
+        ASSERT_EQ(contents(b, 100000), model);
+      }
     }
   }
   EXPECT_EQ(freed, made);

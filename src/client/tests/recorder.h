@@ -16,8 +16,7 @@ inline std::string packet(mqtt::PacketType type) {
   encode_empty(s, type);
   return s;
 }
-inline std::string connack_of(mqtt::Version v, bool session, std::uint8_t code,
-                              std::string_view properties = {}) {
+inline std::string connack_of(mqtt::Version v, bool session, std::uint8_t code, std::string_view properties = {}) {
   std::string s;
   encode_connack(s, v, session, code, properties);
   return s;
@@ -36,8 +35,8 @@ inline std::string publish_of(mqtt::Version v, model::MessageView m, mqtt::Packe
   put_publish(s.data(), m, f, size);
   return s;
 }
-inline std::string ack_of(mqtt::PacketType type, mqtt::PacketId id,
-                          mqtt::Reason reason = mqtt::Reason::success, std::string_view properties = {}) {
+inline std::string ack_of(mqtt::PacketType type, mqtt::PacketId id, mqtt::Reason reason = mqtt::Reason::success,
+                          std::string_view properties = {}) {
   std::string s;
   encode_ack(s, mqtt::Version::v5, type, id, reason, properties);
   return s;
@@ -51,8 +50,7 @@ class Reading {
   std::vector<std::string> all(std::string_view bytes) const {
     std::vector<std::string> lines;
     mqtt::Frame f;
-    while (take_frame(bytes, mqtt::kMaxPacketSize, f) == mqtt::FrameStatus::complete)
-      lines.push_back(words(f));
+    while (take_frame(bytes, mqtt::kMaxPacketSize, f) == mqtt::FrameStatus::complete) lines.push_back(words(f));
     if (!bytes.empty()) lines.push_back("incomplete packet");
     return lines;
   }
@@ -80,8 +78,7 @@ class Reading {
         for (auto& e : s.entries) {
           w += fmt::format(" {}:{}", e.filter, static_cast<int>(e.options.qos));
           if (e.options.no_local) w += "nl";
-          if (e.options.retain_handling)
-            w += fmt::format(",rh{}", static_cast<int>(e.options.retain_handling));
+          if (e.options.retain_handling) w += fmt::format(",rh{}", static_cast<int>(e.options.retain_handling));
         }
         return w;
       }
@@ -119,8 +116,7 @@ class Reading {
     if (p.has(receive_maximum)) w += fmt::format(" receive={}", p.receive_maximum);
     if (p.has(maximum_packet_size)) w += fmt::format(" size={}", p.maximum_packet_size);
     if (p.has(topic_alias_maximum)) w += fmt::format(" aliases={}", p.topic_alias_maximum);
-    if (p.has(authentication_data))
-      w += fmt::format(" auth={}/{}", p.authentication_method, p.authentication_data);
+    if (p.has(authentication_data)) w += fmt::format(" auth={}/{}", p.authentication_method, p.authentication_data);
     if (c.username) w += fmt::format(" user={}", *c.username);
     if (c.password) w += fmt::format(" password={}", *c.password);
     if (c.will)
@@ -160,9 +156,7 @@ struct Bench final : Handler, Link {
     return done;
   }
 
-  void on_connected(const mqtt::Connack& c) override {
-    add(c.session_present ? "connected session" : "connected");
-  }
+  void on_connected(const mqtt::Connack& c) override { add(c.session_present ? "connected session" : "connected"); }
   void on_message(const mqtt::Publish& p) override {
     add(fmt::format("message {} {} qos{}", p.topic, p.payload, static_cast<int>(p.qos)));
   }
