@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <random>
 
@@ -122,6 +123,8 @@ class Controller {
   }
   void enter(BenchPhase p) {
     for (auto& w : shared_.workers) w->enter(p);
+    auto all_there = [&] { return std::ranges::all_of(shared_.workers, [p](auto& w) { return w->entered() == p; }); };
+    while (!all_there()) std::this_thread::sleep_for(std::chrono::microseconds(100));
   }
 
   /// Subscribers first, so that nothing is published past them.

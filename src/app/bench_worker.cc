@@ -94,6 +94,7 @@ void BenchWorker::enter(BenchPhase p) {
     at_phase_[static_cast<std::size_t>(p)] = counts;
     phase_ = p;
     if (role_) role_->on_phase(p);
+    entered_.store(p, std::memory_order_release);
   });
 }
 

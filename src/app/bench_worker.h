@@ -96,7 +96,9 @@ class BenchWorker final : io::Turn, io::EventHandler {
   // --- Any thread
   void start();
   void stop();  ///< returns when the thread has ended
+  /// Tells the thread to go on to `p`; entered() says when it has.
   void enter(BenchPhase p);
+  BenchPhase entered() const { return entered_.load(std::memory_order_acquire); }
   /// Opens the clients from `begin` to before `end`, some at a time.
   void open(std::size_t begin, std::size_t end);
   std::size_t clients() const { return clients_.size(); }
@@ -147,6 +149,7 @@ class BenchWorker final : io::Turn, io::EventHandler {
   int timer_fd_ = -1;
   std::atomic<std::uint32_t> ready_{0};
   std::atomic<std::uint64_t> live_published_{0}, live_received_{0}, live_connects_{0};
+  std::atomic<BenchPhase> entered_{BenchPhase::opening};
   std::atomic<bool> woken_{false};
   std::thread thread_;
 };

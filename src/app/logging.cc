@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include <ctime>
+#include <mutex>
 
 namespace sb::app {
 namespace {
@@ -41,6 +42,38 @@ class JsonFormatter final : public spdlog::formatter {
   std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JsonFormatter>(); }
 };
 
+/// The one sink of the logger, behind which the real one can be changed while other threads log.
+class SwitchSink final : public spdlog::sinks::sink {
+ public:
+  void change(std::shared_ptr<spdlog::sinks::sink> to) {
+    std::lock_guard lock(mutex_);
+    to_ = std::move(to);
+  }
+  void log(const spdlog::details::log_msg& m) override {
+    std::lock_guard lock(mutex_);
+    if (to_) to_->log(m);
+  }
+  void flush() override {
+    std::lock_guard lock(mutex_);
+    if (to_) to_->flush();
+  }
+  void set_pattern(const std::string&) override {}
+  void set_formatter(std::unique_ptr<spdlog::formatter>) override {}
+
+ private:
+  std::mutex mutex_;
+  std::shared_ptr<spdlog::sinks::sink> to_;
+};
+
+SwitchSink& the_sink() {
+  static const auto sink = [] {
+    auto s = std::make_shared<SwitchSink>();
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>("signalbox", s));
+    return s;
+  }();
+  return *sink;
+}
+
 spdlog::level::level_enum level_of(config::LogLevel l) {
   switch (l) {
     case config::LogLevel::trace:
@@ -60,23 +93,22 @@ spdlog::level::level_enum level_of(config::LogLevel l) {
 }  // namespace
 
 std::string set_up_logging(const config::LogConfig& c) {
-  std::shared_ptr<spdlog::logger> logger;
+  std::shared_ptr<spdlog::sinks::sink> sink;
   try {
     if (c.file.empty())
-      logger = std::make_shared<spdlog::logger>("signalbox", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+      sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
     else
-      logger =
-          std::make_shared<spdlog::logger>("signalbox", std::make_shared<spdlog::sinks::basic_file_sink_mt>(c.file));
+      sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(c.file);
   } catch (const std::exception& e) {
     return e.what();
   }
   if (c.format == config::LogFormat::json)
-    logger->set_formatter(std::make_unique<JsonFormatter>());
+    sink->set_formatter(std::make_unique<JsonFormatter>());
   else
-    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
-  logger->set_level(level_of(c.level));
-  logger->flush_on(spdlog::level::info);
-  spdlog::set_default_logger(std::move(logger));
+    sink->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
+  the_sink().change(std::move(sink));
+  spdlog::default_logger_raw()->set_level(level_of(c.level));
+  spdlog::default_logger_raw()->flush_on(spdlog::level::warn);
   return {};
 }
 

@@ -115,7 +115,7 @@ BrokerNode::BrokerNode(const config::Config& c) : config_(c) {
   store::Backend stores;
   auto logs = std::make_unique<store::MemoryLogs>(
       c.limits, [this](std::string_view filter, ports::LogId log) { node_.index.set_log(filter, log); });
-  stores.sessions = std::make_unique<store::MemorySessions>(*logs);
+  stores.sessions = std::make_unique<store::MemorySessions>(*logs, c.limits.sessions);
   stores.logs = std::move(logs);
   stores.retained = std::make_unique<store::MemoryRetained>(c.limits.retained_messages);
   store_ = std::make_unique<store::Service>(std::move(stores));
@@ -254,9 +254,9 @@ void BrokerNode::drain() {
 void BrokerNode::stop() {
   if (!running_) return;
   running_ = false;
-  store_->stop();
   for (auto& s : shards_) s->stop();
   for (auto& s : shards_) s->join();
+  store_->stop();  // behind everything that the shards have sent it
 }
 
 }  // namespace sb::app

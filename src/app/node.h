@@ -47,9 +47,9 @@ class BrokerNode {
   auth::AllowAll allow_all_;
   auth::ScramAuthenticator scram_{nullptr};
   std::unique_ptr<store::Service> store_;
+  std::vector<Listener> listeners_;  ///< before the shards: their connections refer to them
   std::vector<std::unique_ptr<net::Shard>> shards_;
   std::vector<std::unique_ptr<store::ShardStores>> shard_stores_;
-  std::vector<Listener> listeners_;
   std::unique_ptr<SysTimer> sys_timer_;
   bool running_ = false;
 };

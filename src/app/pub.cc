@@ -89,6 +89,11 @@ class PubRun final : public ClientRun {
     pump();
   }
   void on_room() override { pump(); }
+  void on_interrupt() override {
+    std::size_t waiting = engine().unacknowledged();
+    if (waiting > 0) fail(fmt::format("interrupted; {} messages were not acknowledged", waiting));
+    leave();
+  }
   void on_published(std::uint64_t token, mqtt::Reason reason, std::string_view text) override {
     if (!ok(reason)) {
       ++refused_;

@@ -16,6 +16,9 @@ using spdlog::info;
 using spdlog::trace;
 using spdlog::warn;
 
+/// A name that came from outside, fit for a line of the log: at most 64 bytes, control characters and quotes replaced.
+std::string name(std::string_view s);
+
 /// Lets through at most one event per `period`, and counts the ones it held back. Owner: one thread.
 class RateLimit {
  public:

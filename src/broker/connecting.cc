@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "broker/core.h"
 #include "model/topic.h"
+#include "ports/errc.h"
 
 namespace sb::broker {
 
@@ -27,6 +28,7 @@ void Core::open(Channel& c, OpenRequest r) {
   auto before = node_.directory.claim(cl.directory_key, me);
   if (!before || *before == me) return claim_session(me, std::move(r));
   // Somebody else has this client id: it ends, and what it has goes to the store, before the session is read from there.
+  extra(c.slot).waits = true;
   std::string client_id = r.client_id;
   auto go_on = [this, me, request = std::move(r)]() mutable { claim_session(me, std::move(request)); };
   std::size_t mine = shard_;
@@ -49,7 +51,7 @@ void Core::kick(ClientKey k, const std::string& client_id, std::function<void()>
   bool same = c->has_session() ? c->session().client_id == client_id : e.opening == client_id;
   if (!same) return released();  // two client ids with one hash
   counters.takeovers.add();
-  log::info("taken over client={} peer={}", client_id, c->transport().peer());
+  log::info("taken over client={} peer={}", log::name(client_id), c->transport().peer());
   e.released.push_back(std::move(released));
   c->shut_down(Reason::session_taken_over, Ending::taken_over);
 }
@@ -64,7 +66,11 @@ void Core::run_released(std::uint64_t packed) {
 
 void Core::claim_session(ClientKey k, OpenRequest r) {
   Channel* c = find(k);
-  if (!c) return node_.directory.release(Directory::key(r.client_id), k);
+  if (!c) {
+    node_.directory.release(Directory::key(r.client_id), k);
+    return run_released(k.packed());
+  }
+  extra(k.slot).waits = false;
   bool durable = r.expiry > 0;
   if (!durable && !stores_.sessions->any()) return open_volatile(*c, std::move(r));
   SessionStore::Claim claim;
@@ -76,18 +82,15 @@ void Core::claim_session(ClientKey k, OpenRequest r) {
   claim.will = r.will;
   claim.now = wall;
   stores_.sessions->claim(std::move(claim), [this, k, r = std::move(r)](result<SessionStore::Claimed> claimed) mutable {
-    if (claimed && claimed->will) publish_will(claimed->will);
+    if (claimed) publish_will(claimed->will, r.client_id);
     Channel* channel = find(k);
     if (!channel) {
-      // It left while the store answered. The record stays as it is, for whoever comes next.
-      if (claimed && r.expiry > 0) {
-        ports::SessionChange change;
-        change.left = {wall + Seconds(r.expiry), kNoExpiry};
-        stores_.sessions->change(r.client_id, claimed->record.epoch, std::move(change), [](auto) {});
-      }
+      if (claimed && (claimed->present || r.expiry > 0)) leave_unopened(r.client_id, claimed->record.epoch, r.expiry);
       return node_.directory.release(Directory::key(r.client_id), k);
     }
-    if (!claimed) return channel->opened(nullptr, false, Reason::server_unavailable);
+    if (!claimed)
+      return channel->opened(nullptr, false,
+                             claimed.error() == ports::errc::quota ? Reason::quota_exceeded : Reason::server_unavailable);
     if (r.expiry == 0 && !claimed->present) return open_volatile(*channel, std::move(r));
     open_durable(*channel, r, std::move(*claimed));
   });
@@ -102,10 +105,19 @@ void Core::open_volatile(Channel& c, OpenRequest r) {
   c.opened(std::move(s), false, Reason::success);
 }
 
+/// The client left while its session was on its way from the store: nobody is connected to it, and the will of a CONNECT that
+/// was never answered does not count.
+void Core::leave_unopened(const std::string& client_id, std::uint64_t epoch, std::uint32_t expiry) {
+  if (expiry == 0) return stores_.sessions->end(client_id, epoch, [](auto) {});
+  ports::SessionChange change;
+  change.left = {expiry == 0xFFFFFFFF ? kNoExpiry : wall + Seconds(expiry), kNoExpiry};
+  change.will = model::WillRecord{};
+  stores_.sessions->change(client_id, epoch, std::move(change), [](auto) {});
+}
+
 void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed claimed) {
   model::SessionRecord& record = claimed.record;
   ClientKey k = key(c.slot);
-  extra(c.slot).opening.clear();
   auto s = std::make_unique<Session>();
   s->client_id = r.client_id;
   s->username = r.username;
@@ -155,14 +167,23 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
   std::string client_id = raw->client_id;
   auto finish = [this, k, joining, outbound = std::move(record.outbound)] {
     if (--joining->waits > 0) return;
-    Session* session = joining->session.get();
+    std::unique_ptr<Session> session = std::move(joining->session);
     for (auto& out : outbound)
       if (!out.filter.empty())
         if (auto* sub = session->find(out.filter); sub && sub->cursor)
           if (InFlight* e = session->window.find(out.packet_id)) e->log = sub->cursor->log;
     Channel* channel = find(k);
-    if (!channel || channel->state() != Channel::State::opening) return;
-    channel->opened(std::move(joining->session), joining->present, Reason::success);
+    if (!channel || channel->state() != Channel::State::opening) {
+      for (auto& sub : session->subscriptions()) {
+        if (sub.cursor && sub.cursor->draining) continue;
+        unindex(sub, k);
+        leave_group(sub.filter);
+      }
+      return leave_unopened(session->client_id, session->epoch, session->expiry);
+    }
+    extra(k.slot).opening.clear();
+    tidy(k.slot);
+    channel->opened(std::move(session), joining->present, Reason::success);
   };
   joining->waits += static_cast<std::uint32_t>(filters.size());
   for (auto& filter : filters)
@@ -184,8 +205,10 @@ void Core::started(Channel& c) {
     r = std::make_unique<Resend>();
     s.window.for_each([&](PacketId id, InFlight&) { r->ids.push_back(id); });
   }
+  std::vector<ports::LogId> logs;  // a reader that is added may be told at once, and give a subscription up
   for (auto& sub : s.subscriptions())
-    if (sub.cursor) feeds_.add_reader(sub.cursor->log, &c);
+    if (sub.cursor) logs.push_back(sub.cursor->log);
+  for (auto log : logs) feeds_.add_reader(log, &c);
   pump(c);
 }
 
@@ -215,7 +238,14 @@ bool Core::resend_one(Channel& c, PacketId id) {
     Wanted want = wanted_by(s, m);
     // A message of no log is one that was retained, or a shared group's.
     bool retain = m.retain && (e->log == 0 || want.retain_as_published);
-    c.send_in_flight(m, id, e->state == OutboundState::sent_qos1 ? 1 : 2, retain, true, want.ids);
+    std::uint8_t qos = e->state == OutboundState::sent_qos1 ? 1 : 2;
+    if (c.fits(m, qos, want.ids)) {
+      c.send_in_flight(m, id, qos, retain, true, want.ids);
+    } else {  // the client takes less than it did [MQTT-3.1.2-25]
+      counters.dropped_too_large.add();
+      delivered(c, id, *e);
+      s.window.erase(id);
+    }
     return true;
   }
   extra(c.slot).resend->reading = true;
@@ -246,8 +276,16 @@ void Core::closed(Channel& c, std::unique_ptr<Session> s, Ending how) {
   ClientKey k = key(slot);
   std::uint64_t directory_key = clients_[slot].directory_key;
   std::vector<std::function<void()>> released;
-  if (clients_[slot].extra) released = std::move(clients_[slot].extra->released);
+  bool waits = false;
+  if (auto& e = clients_[slot].extra) {
+    released = std::move(e->released);
+    waits = e->waits;
+  }
   free_slot(slot);
+  if (waits) {  // the one before it is still leaving: who comes after it waits for that too
+    leaving_[k.packed()] = std::move(released);
+    return;
+  }
   if (s) {
     counters.connections.sub();
     leave_subscriptions(c, *s, k);
@@ -308,17 +346,20 @@ void Core::pass_on_group_messages(Session& s, ClientKey k) {
     }
     SharedGroupPtr g = it->second.first;
     channel::Fanout f(p.message, wall, scratch_);
-    if (!deliver_group(*g, f, std::hash<std::string_view>{}(p.message->view().topic), &k))
+    if (!deliver_group(*g, f, hash_bytes(p.message->view().topic), &k))
       counters.dropped_no_member.add();
   }
-  for (auto& sub : s.subscriptions()) {
-    if (!model::is_shared(sub.filter)) continue;
-    for (auto it = groups_.begin(); it != groups_.end(); ++it) {
-      auto shared = model::split_shared(sub.filter);
-      if (it->second.first->name != shared->group || it->second.first->filter != shared->filter) continue;
-      if (--it->second.second == 0) groups_.erase(it);
-      break;
-    }
+  for (auto& sub : s.subscriptions()) leave_group(sub.filter);
+}
+
+/// One member less here, if the filter is a shared one.
+void Core::leave_group(std::string_view filter) {
+  auto shared = model::split_shared(filter);
+  if (!shared) return;
+  for (auto it = groups_.begin(); it != groups_.end(); ++it) {
+    if (it->second.first->name != shared->group || it->second.first->filter != shared->filter) continue;
+    if (--it->second.second == 0) groups_.erase(it);
+    return;
   }
 }
 
@@ -390,7 +431,5 @@ void Core::publish_will(const model::WillRecord& w, std::string_view client_id) 
   m.publisher = model::publisher_of(client_id);
   publish(m);
 }
-
-void Core::publish_will(const model::MessagePtr& message) { publish(message->view()); }
 
 }  // namespace sb::broker

@@ -70,8 +70,8 @@ void Core::run_due() {
     due_running_ = false;
     if (!due) return;
     for (auto& d : *due) {
-      if (d.will) publish_will(d.will);
-      if (d.ended) log::info("session expired client={}", d.client_id);
+      publish_will(d.will, d.client_id);
+      if (d.ended) log::info("session expired client={}", log::name(d.client_id));
     }
   });
 }

@@ -105,6 +105,8 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
  private:
   static constexpr std::uint32_t kNoSlot = 0xFFFFFFFF;
   static constexpr std::size_t kSlabsOut = 64;  ///< slabs that other shards may be behind with
+  static constexpr std::uint8_t kHops = 2;      ///< times that a shared group's message is sent on from shard to shard
+  static constexpr std::size_t kSlabBytesOut = 64 * 1024 * 1024;  ///< and their bytes
 
   /// A retained message look-up that is not finished: it goes on when the client has room.
   struct Scan {
@@ -122,6 +124,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   struct Extra {
     std::vector<std::function<void()>> released;  ///< to be told when the session is in the store
     std::string opening;                          ///< client id until the session is there
+    bool waits = false;                           ///< an earlier connection has to leave before the session is claimed
     std::vector<Scan> scans;
     StringSet seen_live;  ///< topics whose retained message came live while a scan was under way
     std::unique_ptr<Resend> resend;               ///< until all of it is sent, reading does not go on
@@ -132,6 +135,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
     Channel* channel = nullptr;
     std::uint32_t generation : 24 = 1;
     std::uint32_t dirty : 1 = 0;
+    std::uint32_t pumping : 1 = 0, pump_again : 1 = 0;
     std::uint32_t next_free = kNoSlot;
     std::uint64_t directory_key = 0;
     std::unique_ptr<Extra> extra;
@@ -169,26 +173,29 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void claim_session(ClientKey k, channel::OpenRequest r);
   void open_volatile(Channel& c, channel::OpenRequest r);
   void open_durable(Channel& c, const channel::OpenRequest& r, ports::SessionStore::Claimed claimed);
+  void leave_unopened(const std::string& client_id, std::uint64_t epoch, std::uint32_t expiry);
   void resend(Channel& c);
   bool resend_one(Channel& c, mqtt::PacketId id);
   void leave_subscriptions(Channel& c, session::Session& s, ClientKey k);
   void pass_on_group_messages(session::Session& s, ClientKey k);
+  void leave_group(std::string_view filter);
   void leave_durable(Channel& c, session::Session& s, channel::Ending how, ClientKey k);
   void publish_will(const model::WillRecord& w, std::string_view client_id);
-  void publish_will(const model::MessagePtr& m);
   void run_released(std::uint64_t packed);
 
   // routing.cc
   bool fan_out(Route& route, const model::MessageView& m, bool v5, const channel::EncodedFrame& frame);
   void deliver_local(const Route& route, channel::Fanout& f);
   void deliver_overlapping(const Receiver& r, Channel& c, channel::Fanout& f);
-  bool deliver_group(SharedGroup& g, channel::Fanout& f, std::uint64_t topic_hash, const ClientKey* not_this);
-  bool pass_on(SharedGroup& g, channel::Fanout& f, bool to_other_shards);
+  bool deliver_group(SharedGroup& g, channel::Fanout& f, std::uint64_t topic_hash, const ClientKey* not_this,
+                     std::uint8_t hops = 0);
+  bool pass_on(SharedGroup& g, channel::Fanout& f, std::uint8_t hops);
+  void unload(SharedGroup& g, ClientKey member);
   bool takes_at_once(const Subscriber& s, std::uint8_t qos);
   bool deliver_member(SharedGroup& g, const Subscriber& s, channel::Fanout& f);
   Slab& slab();
   void to_slab(const Route& route, const model::MessageView& m, bool v5, const channel::EncodedFrame& frame);
-  void to_slab(SharedGroup& g, const Subscriber& s, const model::MessageView& m, bool passed_on = false);
+  void to_slab(SharedGroup& g, const Subscriber& s, const model::MessageView& m, std::uint8_t hops);
   Slab::Item& slab_item(const model::MessageView& m, bool v5, const channel::EncodedFrame& frame);
   void send_slab();
   void append(const Route& route, const model::MessagePtr& m, Pending* p);
@@ -198,7 +205,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
 
   // subscribing.cc
   struct PendingSubscribe;
-  void index(const session::Subscription& s, const session::Session& session, ClientKey k);
+  void index(const session::Subscription& s, const session::Session& session, ClientKey k, bool replaces = false);
   void unindex(const session::Subscription& s, ClientKey k);
   void join(Channel& c, const std::string& filter, std::shared_ptr<PendingSubscribe> p);
   void subscribe_settled(std::shared_ptr<PendingSubscribe> p);
@@ -216,6 +223,8 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
     bool retain_as_published = false;
     std::vector<std::uint32_t> ids;
   };
+  void pump_once(Channel& c);
+  static std::string gap_property(const session::Cursor& cursor);
   static Wanted wanted_by(const session::Session& s, const model::MessageView& m);
   void read_log(Channel& c, session::Subscription& sub, std::vector<model::OutboundRecord>& to_store);
   bool hand_out(Channel& c, session::Subscription& sub, const ports::StoredMessage& m,

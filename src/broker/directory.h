@@ -8,6 +8,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/hash_map.h"
 #include "broker/receiver_list.h"
 
 namespace sb::broker {
@@ -53,6 +54,6 @@ class Directory {
   std::array<Stripe, 64> stripes_;
 };
 
-inline std::uint64_t Directory::key(std::string_view client_id) { return std::hash<std::string_view>{}(client_id); }
+inline std::uint64_t Directory::key(std::string_view client_id) { return hash_bytes(client_id); }
 
 }  // namespace sb::broker

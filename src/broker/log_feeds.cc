@@ -14,6 +14,13 @@ auto first_behind(const Range& messages, model::Position after) {
 
 }  // namespace
 
+/// What is missing between `after` and the first message of a page: less for a reader that had some of it.
+std::uint64_t LogFeeds::lost_behind(const Page& page, model::Position after) {
+  const model::Position& first = page.content.messages.front().position;
+  if (page.content.lost == 0 || after == page.after || after.generation != first.generation) return page.content.lost;
+  return first.offset > after.offset ? first.offset - after.offset - 1 : 0;
+}
+
 void LogFeeds::add_reader(Log log, channel::Channel* c) {
   auto& slot = feeds_[log];
   bool is_new = !slot;
@@ -28,6 +35,10 @@ void LogFeeds::add_reader(Log log, channel::Channel* c) {
     if (it == feeds_.end() || !head) return;
     Feed& f = *it->second;
     f.attached = true;
+    if (f.head < *head) {  // what came between an earlier attachment and this one was not told
+      f.tail.clear();
+      f.bytes = 0;
+    }
     if (f.tail.empty()) f.before = f.head = *head;
     ready(log);
   });
@@ -111,6 +122,7 @@ LogFeeds::Next LogFeeds::next(Log log, model::Position after) {
     auto& list = page.content.messages;
     if (list.empty()) {
       if (after != page.after) continue;
+      if (page.content.head <= after) return n;  // the log is gone
       n.skip = true;
       n.skip_to = page.content.head;
       n.lost = page.content.lost;
@@ -118,7 +130,7 @@ LogFeeds::Next LogFeeds::next(Log log, model::Position after) {
     }
     if (after >= list.back().position) continue;
     n.message = &*first_behind(list, after);
-    if (after == page.after) n.lost = page.content.lost;
+    n.lost = lost_behind(page, after);
     return n;
   }
   ask(log, f, after);

@@ -66,6 +66,7 @@ class LogFeeds final : public ports::LogWatcher {
     std::deque<Page> pages;
     std::vector<channel::Channel*> readers;
   };
+  static std::uint64_t lost_behind(const Page& page, model::Position after);
   void ask(Log log, Feed& f, model::Position after);
   void ready(Log log);
 

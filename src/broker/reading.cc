@@ -20,7 +20,20 @@ void Core::feed_ready(const std::vector<Channel*>& readers) {
     if (c->up()) pump(*c);
 }
 
+/// A store may answer at once, and so ask for another round in the middle of one.
 void Core::pump(Channel& c) {
+  Client& cl = clients_[c.slot];
+  cl.pump_again = 1;
+  if (cl.pumping) return;
+  cl.pumping = 1;
+  while (c.slot != kNoSlot && cl.pump_again) {
+    cl.pump_again = 0;
+    pump_once(c);
+  }
+  if (c.slot != kNoSlot) cl.pumping = 0;
+}
+
+void Core::pump_once(Channel& c) {
   Client& cl = clients_[c.slot];
   if (cl.extra && !cl.extra->scans.empty()) scan_retained(c);
   Session& s = c.session();
@@ -88,6 +101,14 @@ Core::Wanted Core::wanted_by(const Session& s, const model::MessageView& m) {
   return w;
 }
 
+/// What tells a version 5 client how many messages a bound took away in front of this one; "" = none.
+std::string Core::gap_property(const session::Cursor& cursor) {
+  if (cursor.lost == 0) return {};
+  mqtt::PropertyWriter w;
+  w.pair("gap", std::to_string(cursor.lost));
+  return std::string(w.bytes());
+}
+
 /// Delivers one message of a log, if it is this subscription's to deliver. False when it was passed over.
 bool Core::hand_out(Channel& c, Subscription& sub, const ports::StoredMessage& stored,
                     std::vector<OutboundRecord>& to_store) {
@@ -103,14 +124,11 @@ bool Core::hand_out(Channel& c, Subscription& sub, const ports::StoredMessage& s
   const std::uint8_t qos = std::min(m.qos, want.qos);
   const bool retain = want.retain_as_published && m.retain;
   const auto& ids = want.ids;
-
-  std::string gap;
-  if (sub.cursor->lost > 0) {
-    mqtt::PropertyWriter w;
-    w.pair("gap", std::to_string(sub.cursor->lost));
-    gap = w.bytes();
-    sub.cursor->lost = 0;
+  if (qos == 0) {  // an overlapping subscription wants it, the one whose log this is does not (No Local)
+    channel::Fanout f(stored.message, wall, scratch_);
+    return c.deliver(f, 0, retain, ids) == channel::Delivered::sent;
   }
+  std::string gap = gap_property(*sub.cursor);
   if (!c.fits(m, qos, ids, gap)) {
     counters.dropped_too_large.add();
     return false;
@@ -120,7 +138,10 @@ bool Core::hand_out(Channel& c, Subscription& sub, const ports::StoredMessage& s
   e.log = sub.cursor->log;
   e.position = stored.position;
   e.message = stored.message;
-  if (qos == 1) return c.deliver_stored(stored.message, retain, ids, std::move(e), gap);
+  if (qos == 1) {
+    sub.cursor->lost = 0;
+    return c.deliver_stored(stored.message, retain, ids, std::move(e), gap);
+  }
   // QoS 2: the packet id is stored with the position before PUBLISH, so that a restart sends it again as the same one.
   PacketId id = s.window.push(std::move(e));
   OutboundRecord r;
@@ -148,7 +169,15 @@ void Core::send_stored(Channel& c, std::vector<OutboundRecord> to_store) {
           if (!e || e->state != OutboundState::sent_qos2 || !e->message) continue;
           const model::MessageView& m = e->message->view();
           Wanted want = wanted_by(channel->session(), m);
-          channel->send_in_flight(m, id, 2, want.retain_as_published && m.retain, false, want.ids);
+          std::string gap;
+          for (auto& sub : channel->session().subscriptions()) {
+            if (!sub.cursor || sub.cursor->log != e->log || sub.cursor->lost == 0) continue;
+            if (std::string told = gap_property(*sub.cursor); channel->fits(m, 2, want.ids, told)) {
+              gap = std::move(told);
+              sub.cursor->lost = 0;
+            }
+          }
+          channel->send_in_flight(m, id, 2, want.retain_as_published && m.retain, false, want.ids, gap);
         }
       });
 }

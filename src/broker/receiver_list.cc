@@ -37,14 +37,19 @@ void ReceiverList::add(const Subscriber& s, Rcu& rcu) {
   }
   std::uint32_t i = b->size.load(std::memory_order_relaxed);
   std::uint64_t key = s.client.packed();
+  std::uint32_t before = find(*b, key);
   Entry& e = b->entries()[i];
   e.subscription_id = s.subscription_id;
   e.options = options_of(s);
   e.key.store(key, std::memory_order_relaxed);
+  if (before != kNone) e.load.store(b->entries()[before].load.load(std::memory_order_relaxed), std::memory_order_relaxed);
   b->size.store(i + 1, std::memory_order_release);
-  ++b->live;
+  if (before != kNone)  // a reader that does not find the old one any more finds the new one
+    b->entries()[before].key.store(0, std::memory_order_release);
+  else
+    ++b->live;
   if (b->where) {
-    b->where->emplace(key, i);
+    (*b->where)[key] = i;
   } else if (b->live >= kIndexFrom) {
     b->where = std::make_unique<Places>();
     for (std::uint32_t k = 0; k <= i; ++k)

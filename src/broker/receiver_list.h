@@ -60,9 +60,9 @@ class ReceiverList {
   void for_each(F f) const {
     Block* b = block_.load(std::memory_order_acquire);
     if (!b) return;
-    std::uint32_t n = b->size.load(std::memory_order_acquire);
-    for (std::uint32_t i = 0; i < n; ++i) {
-      std::uint64_t key = b->entries()[i].key.load(std::memory_order_relaxed);
+    // The size is read each time: an entry that is found removed may have been replaced by one behind it.
+    for (std::uint32_t i = 0; i < b->size.load(std::memory_order_acquire); ++i) {
+      std::uint64_t key = b->entries()[i].key.load(std::memory_order_acquire);
       if (key) f(subscriber(b->entries()[i], key));
     }
   }
@@ -75,7 +75,7 @@ class ReceiverList {
     Block* b = block_.load(std::memory_order_acquire);
     if (!b || i >= b->size.load(std::memory_order_acquire)) return nullptr;
     Entry& e = b->entries()[i];
-    return e.key.load(std::memory_order_relaxed) ? &e : nullptr;
+    return e.key.load(std::memory_order_acquire) ? &e : nullptr;
   }
   bool empty() const { return !block_.load(std::memory_order_acquire); }
   static Subscriber subscriber(const Entry& e, std::uint64_t key) {
@@ -90,6 +90,7 @@ class ReceiverList {
   }
 
   // --- writer
+  /// Takes the place of the client's entry when it has one; a reader sees the old one, the new one or both, never none.
   void add(const Subscriber& s, Rcu& rcu);
   bool remove(ClientKey client, Rcu& rcu);
   std::uint32_t size() const {

@@ -40,7 +40,7 @@ void RouteCache::refresh(RoutePtr& r) {
 RoutePtr RouteCache::build(std::string_view topic) {
   RoutePtr r(new Route);
   r->topic = topic;
-  r->topic_hash = std::hash<std::string_view>{}(topic);
+  r->topic_hash = hash_bytes(topic);
   r->version = index_.version();  // before the look-up: a change during it makes the route stale at once
   matches_.clear();
   index_.match(shard_, topic, matches_);
@@ -54,7 +54,7 @@ RoutePtr RouteCache::build(std::string_view topic) {
 void RouteCache::merge(Route& r) {
   auto& subs = matches_.subscribers;
   std::stable_sort(subs.begin(), subs.end(), [](const Subscriber& a, const Subscriber& b) {
-    return a.client.shard != b.client.shard ? a.client.shard < b.client.shard : a.client.slot < b.client.slot;
+    return a.client.packed() < b.client.packed();
   });
   r.first.assign(shards_ + 1, 0);
   r.receivers.reserve(matches_.lists > 1 ? 0 : subs.size());
@@ -76,7 +76,7 @@ void RouteCache::merge(Route& r) {
     }
     to.no_local = all_no_local;
     to.mixed_local = any_no_local && !all_no_local;
-    to.id_count = static_cast<std::uint16_t>(r.ids.size() - to.ids_at);
+    to.id_count = static_cast<std::uint16_t>(std::min<std::size_t>(r.ids.size() - to.ids_at, 65535));
     r.receivers.push_back(to);
     ++r.first[client.shard + 1u];
     if (client.shard != shard_) r.remote_shards |= 1ull << client.shard;

@@ -118,27 +118,33 @@ void Core::deliver_overlapping(const Receiver&, Channel& c, Fanout& f) {
 
 /// One member gets it: the one whose turn it is, unless its window is full and another one can take it at once
 /// (a full one holds up nobody else). False when there is nobody.
-bool Core::deliver_group(SharedGroup& g, Fanout& f, std::uint64_t topic_hash, const ClientKey* not_this) {
+bool Core::deliver_group(SharedGroup& g, Fanout& f, std::uint64_t topic_hash, const ClientKey* not_this, std::uint8_t hops) {
   Subscriber busy;
-  bool have_busy = false;
-  for (std::uint32_t i = 0, tries = g.members.slots(); i <= tries; ++i, ++topic_hash) {
+  bool have_busy = false, delivered = false;
+  std::vector<ClientKey> passed_over;  // they were counted as loaded
+  for (std::uint32_t i = 0, tries = 0; i <= tries && !delivered; ++i, ++topic_hash) {
     Subscriber s;
     {
       Rcu::Guard guard(node_.index.rcu(), shard_);
-      if (!g.pick(node_.shared_strategy.load(std::memory_order_relaxed), topic_hash, not_this, s)) return false;
+      if (i == 0) tries = g.members.slots();
+      if (!g.pick(node_.shared_strategy.load(std::memory_order_relaxed), topic_hash, not_this, s)) break;
     }
     if (s.client.shard != shard_) {
-      to_slab(g, s, f.message());
-      return true;
-    }
-    if (!takes_at_once(s, std::min(f.message().qos, s.qos))) {
-      if (!have_busy) busy = s;
+      to_slab(g, s, f.message(), hops);
+      delivered = true;
+    } else if (takes_at_once(s, std::min(f.message().qos, s.qos))) {
+      delivered = deliver_member(g, s, f);
+    } else if (!have_busy) {
+      busy = s;
       have_busy = true;
-      continue;
+    } else {
+      passed_over.push_back(s.client);
     }
-    if (deliver_member(g, s, f)) return true;
   }
-  return have_busy && deliver_member(g, busy, f);
+  if (have_busy && delivered) passed_over.push_back(busy.client);
+  if (have_busy && !delivered) delivered = deliver_member(g, busy, f);
+  for (auto& k : passed_over) unload(g, k);
+  return delivered;
 }
 
 bool Core::takes_at_once(const Subscriber& s, std::uint8_t qos) {
@@ -146,41 +152,50 @@ bool Core::takes_at_once(const Subscriber& s, std::uint8_t qos) {
   return c && c->up() && (qos == 0 || c->unhindered());
 }
 
+/// The member does not have a message under way for which it was counted as loaded (least in flight).
+void Core::unload(SharedGroup& g, ClientKey member) {
+  if (node_.shared_strategy.load(std::memory_order_relaxed) != SharedStrategy::least_inflight) return;
+  Rcu::Guard guard(node_.index.rcu(), shard_);
+  g.done(member);
+}
+
 bool Core::deliver_member(SharedGroup& g, const Subscriber& s, Fanout& f) {
   Channel* c = find(s.client);
-  if (!c || !c->up()) return false;
+  bool taken = false;
   const MessageView& m = f.message();
   std::uint8_t qos = std::min(m.qos, s.qos);
-  std::span<const std::uint32_t> ids;
-  if (s.subscription_id) ids = {&s.subscription_id, 1};
-  auto outcome = c->deliver(f, qos, m.retain && s.retain_as_published, ids, qos > 0 ? g.key : 0);
-  if (qos == 0 && node_.shared_strategy == SharedStrategy::least_inflight) {
-    Rcu::Guard guard(node_.index.rcu(), shard_);
-    g.done(s.client);
+  if (c && c->up()) {
+    std::span<const std::uint32_t> ids;
+    if (s.subscription_id) ids = {&s.subscription_id, 1};
+    auto outcome = c->deliver(f, qos, m.retain && s.retain_as_published, ids, qos > 0 ? g.key : 0);
+    taken = outcome != channel::Delivered::dropped;
   }
-  return outcome != channel::Delivered::dropped;
+  if (!taken || qos == 0) unload(g, s.client);
+  return taken;
 }
 
 /// A message that another shard sent here for a member that has no room: a member of this shard gets it that takes it at
 /// once, else one of another shard, once. False when there is none.
-bool Core::pass_on(SharedGroup& g, Fanout& f, bool to_other_shards) {
+bool Core::pass_on(SharedGroup& g, Fanout& f, std::uint8_t hops) {
   Subscriber elsewhere;
-  for (std::uint32_t i = 0, n = g.members.slots(); i < n; ++i) {
+  for (std::uint32_t i = 0, n = UINT32_MAX; i < n; ++i) {
     Subscriber s;
     {
       Rcu::Guard guard(node_.index.rcu(), shard_);
+      if (i == 0) n = g.members.slots();
       ReceiverList::Entry* e = g.members.at(i);
       std::uint64_t member = e ? e->key.load(std::memory_order_relaxed) : 0;
       if (!member) continue;
       s = ReceiverList::subscriber(*e, member);
+      bool here = s.client.shard == shard_;
+      if (!here) elsewhere = s;
+      if (!here || !takes_at_once(s, std::min(f.message().qos, s.qos))) continue;
+      e->load.fetch_add(1, std::memory_order_relaxed);
     }
-    if (s.client.shard != shard_)
-      elsewhere = s;
-    else if (takes_at_once(s, std::min(f.message().qos, s.qos)) && deliver_member(g, s, f))
-      return true;
+    if (deliver_member(g, s, f)) return true;
   }
-  if (!to_other_shards || elsewhere.client.generation == 0) return false;
-  to_slab(g, elsewhere, f.message(), true);
+  if (hops > 0 || elsewhere.client.generation == 0) return false;
+  to_slab(g, elsewhere, f.message(), 1);
   return true;
 }
 
@@ -231,11 +246,11 @@ void Core::to_slab(const Route& route, const MessageView& m, bool v5, const Enco
   if (filling_->last_route() != &route) filling_->keep(boost::intrusive_ptr<const Route>(&route));
 }
 
-void Core::to_slab(SharedGroup& g, const Subscriber& s, const MessageView& m, bool passed_on) {
+void Core::to_slab(SharedGroup& g, const Subscriber& s, const MessageView& m, std::uint8_t hops) {
   Slab::Item& item = slab_item(m, false, {});
   item.group = &g;
   item.member = s;
-  item.passed_on = passed_on;
+  item.hops = hops;
   item.shards = 1ull << s.client.shard;
   filling_shards_ |= item.shards;
   filling_->keep(SharedGroupPtr(&g));
@@ -255,8 +270,13 @@ void Core::send_slab() {
   } else if (!congested_) {
     return;
   }
-  for (auto& s : slabs_) out += s->in_use();
-  congested_ = out >= kSlabsOut;
+  std::size_t bytes = 0;
+  for (auto& s : slabs_)
+    if (s->in_use()) {
+      ++out;
+      bytes += s->bytes();
+    }
+  congested_ = out >= kSlabsOut || bytes >= kSlabBytesOut;
   // A burst is over: two slabs are enough to go on with.
   while (out == 0 && slabs_.size() > 2) slabs_.pop_back();
 }
@@ -276,10 +296,15 @@ void Core::receive(Slab& s) {
     // The member may have left meanwhile, or have no room: then another one, or it waits for this one.
     bool at_once = takes_at_once(item.member, std::min(item.message.qos, item.member.qos));
     if (at_once && deliver_member(*item.group, item.member, f)) continue;
-    if (pass_on(*item.group, f, !item.passed_on)) continue;
-    if (!deliver_member(*item.group, item.member, f) &&
-        !deliver_group(*item.group, f, std::hash<std::string_view>{}(item.message.topic), &item.member.client))
-      counters.dropped_no_member.add();
+    if (pass_on(*item.group, f, item.hops)) {
+      if (!at_once) unload(*item.group, item.member.client);
+      continue;
+    }
+    if (!at_once && deliver_member(*item.group, item.member, f)) continue;
+    // Nobody has room. It may go round once more, not for ever.
+    std::uint64_t hash = hash_bytes(item.message.topic);
+    if (item.hops < kHops && deliver_group(*item.group, f, hash, &item.member.client, static_cast<std::uint8_t>(item.hops + 1))) continue;
+    counters.dropped_no_member.add();
   }
   s.done();
 }

@@ -26,7 +26,7 @@ class Slab {
     std::uint64_t shards = 0;        ///< bit n: shard n has receivers on the route
     SharedGroup* group = nullptr;    ///< for one member only: its group (kept alive by `groups`) and who it is
     Subscriber member;
-    bool passed_on = false;          ///< it was with another shard's member before, who had no room
+    std::uint8_t hops = 0;           ///< shards that it was sent on from, since the member there had no room
   };
 
   explicit Slab(std::size_t shards) : tasks_(std::make_unique<Arrival[]>(shards)) {
@@ -44,6 +44,7 @@ class Slab {
     char* at = chunks_[chunk_].bytes.get() + used_;
     std::memcpy(at, b.data(), b.size());
     used_ += b.size();
+    bytes_ += b.size();
     return {at, b.size()};
   }
   void keep(boost::intrusive_ptr<const Route> r) { routes_.push_back(std::move(r)); }
@@ -57,8 +58,11 @@ class Slab {
     groups_.clear();
     chunk_ = 0;
     used_ = 0;
-    if (chunks_.size() > 4) chunks_.resize(4);
+    std::erase_if(chunks_, [](const Chunk& c) { return c.size > kChunk; });
+    if (chunks_.size() > kChunksKept) chunks_.resize(kChunksKept);
+    bytes_ = 0;
   }
+  std::size_t bytes() const { return bytes_; }
   void set_readers(std::uint32_t n) { readers_.store(n, std::memory_order_release); }
   void done() { readers_.fetch_sub(1, std::memory_order_acq_rel); }
 
@@ -67,11 +71,13 @@ class Slab {
     Slab* slab = nullptr;
     Core* to = nullptr;
     void run() override;
+    void drop() override {}  // it belongs to the slab
   };
   Arrival& arrival(std::size_t shard) { return tasks_[shard]; }
 
  private:
   static constexpr std::size_t kChunk = 128 * 1024;  // bytes
+  static constexpr std::size_t kChunksKept = 4;
   struct Chunk {
     std::unique_ptr<char[]> bytes;
     std::size_t size;
@@ -89,7 +95,7 @@ class Slab {
   std::vector<boost::intrusive_ptr<const Route>> routes_;
   std::vector<SharedGroupPtr> groups_;
   std::vector<Chunk> chunks_;
-  std::size_t chunk_ = 0, used_ = 0;
+  std::size_t chunk_ = 0, used_ = 0, bytes_ = 0;
   std::atomic<std::uint32_t> readers_{0};
   std::unique_ptr<Arrival[]> tasks_;
 };

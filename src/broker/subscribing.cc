@@ -20,12 +20,13 @@ struct Core::PendingSubscribe {
   bool unsubscribe = false;
   std::vector<Reason> codes;
   std::vector<Scan> scans;
+  bool save = false;  ///< the record is yet to be written, once the logs are joined
   std::uint32_t waits = 1;
 };
 
 // ---------------------------------------------------------------- the index
 
-void Core::index(const Subscription& s, const Session& session, ClientKey k) {
+void Core::index(const Subscription& s, const Session& session, ClientKey k, bool replaces) {
   Subscriber sub;
   sub.client = k;
   sub.subscription_id = s.subscription_id;
@@ -34,6 +35,7 @@ void Core::index(const Subscription& s, const Session& session, ClientKey k) {
   sub.retain_as_published = s.options.retain_as_published;
   if (auto shared = model::split_shared(s.filter)) {
     SharedGroupPtr g = node_.index.add_shared(shared->group, shared->filter, sub);
+    if (replaces) return;
     auto& mine = groups_[g->key];
     if (!mine.first) mine.first = g;
     ++mine.second;
@@ -75,27 +77,24 @@ void Core::subscribe(Channel& c, PacketId id, std::vector<SubscribeItem>& items,
     if (!sub) {
       sub = &s.add(std::string(item.filter));
       counters.subscriptions.add();
-    } else if (!is_new) {
-      unindex(*sub, k);  // [MQTT-3.8.4-3]: replaced, without a gap in what is delivered from the log
     }
     if (sub->cursor) sub->cursor->draining = false;
     sub->options = item.options;
     sub->subscription_id = subscription_id;
-    index(*sub, s, k);
+    index(*sub, s, k, !is_new);  // [MQTT-3.8.4-3]: replaced without a gap
     bool shared = model::is_shared(item.filter);
     if (s.durable && !shared) {
-      if (item.options.qos > 0 && !sub->cursor) join(c, sub->filter, p);
-      if (item.options.qos == 0 && sub->cursor) leave_log(c, s, *sub);
+      if (item.options.qos > 0 && !sub->cursor)
+        join(c, std::string(item.filter), p);
+      else if (item.options.qos == 0 && sub->cursor)
+        leave_log(c, s, *sub);
     }
     // [MQTT-3.8.4-4] [MQTT-3.3.1-9..11]; not for shared subscriptions.
     bool wants_retained = item.options.retain_handling == 0 || (item.options.retain_handling == 1 && is_new);
     if (!shared && wants_retained) p->scans.push_back({std::string(item.filter), {}, item.options, subscription_id});
     p->codes.push_back(static_cast<Reason>(item.options.qos));
   }
-  if (s.durable) {
-    ++p->waits;
-    save_subscriptions(s, [this, p](bool) { subscribe_settled(p); });
-  }
+  p->save = s.durable;
   subscribe_settled(p);
 }
 
@@ -105,8 +104,11 @@ void Core::join(Channel& c, const std::string& filter, std::shared_ptr<PendingSu
   stores_.logs->join(filter, member, [this, p, filter, member](result<ports::LogStore::Joined> joined) {
     Channel* channel = find(p->client);
     if (channel && channel->up()) {
-      Session& s = channel->session();
-      if (Subscription* sub = s.find(filter); sub && joined) {
+      // The same filter may stand several times in a SUBSCRIBE: one cursor, and none when the last one says QoS 0.
+      Subscription* sub = channel->session().find(filter);
+      if (!sub || sub->options.qos == 0) {
+        stores_.logs->leave(filter, member);
+      } else if (joined && !sub->cursor) {
         sub->cursor = std::make_unique<session::Cursor>();
         sub->cursor->log = joined->log;
         sub->cursor->next = joined->head;
@@ -145,6 +147,13 @@ void Core::subscribe_settled(std::shared_ptr<PendingSubscribe> p) {
   if (--p->waits > 0) return;
   Channel* c = find(p->client);
   if (!c || !c->up()) return;
+  if (std::exchange(p->save, false)) {
+    ++p->waits;
+    return save_subscriptions(c->session(), [this, p](bool saved) {
+      if (saved) return subscribe_settled(p);
+      if (Channel* channel = find(p->client)) channel->shut_down(Reason::session_taken_over, channel::Ending::taken_over);
+    });
+  }
   if (p->unsubscribe) return c->unsubscribed(p->id, p->codes);
   if (!p->scans.empty()) {
     for (auto& scan : p->scans) extra(c->slot).scans.push_back(std::move(scan));
@@ -169,16 +178,14 @@ void Core::unsubscribe(Channel& c, PacketId id, const std::vector<std::string_vi
       continue;
     }
     unindex(*sub, k);
+    leave_group(filter);
     p->codes.push_back(Reason::success);
     if (sub->cursor && start_draining(s, *sub)) continue;
     if (sub->cursor) leave_log(c, s, *sub);
     counters.subscriptions.sub();
     s.remove(filter);
   }
-  if (s.durable) {
-    ++p->waits;
-    save_subscriptions(s, [this, p](bool) { subscribe_settled(p); });
-  }
+  p->save = s.durable;
   subscribe_settled(p);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "broker/subscription_index.h"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 #include <random>
@@ -11,7 +12,7 @@ namespace sb::broker {
 namespace {
 
 std::uint32_t hash_level(std::string_view level) {
-  return static_cast<std::uint32_t>(std::hash<std::string_view>{}(level) * 0x9E3779B97F4A7C15ull >> 32);
+  return static_cast<std::uint32_t>(hash_bytes(level) * 0x9E3779B97F4A7C15ull >> 32);
 }
 
 }  // namespace
@@ -64,40 +65,56 @@ struct SubscriptionIndex::Node {
 
 bool SharedGroup::pick(SharedStrategy how, std::uint64_t topic_hash, const ClientKey* not_this, Subscriber& out) {
   std::uint32_t n = members.slots();
-  if (n == 0) return false;
-  std::uint32_t start = 0;
-  switch (how) {
-    case SharedStrategy::round_robin:
-    case SharedStrategy::least_inflight: start = turn_.fetch_add(1, std::memory_order_relaxed); break;
-    case SharedStrategy::hash: start = static_cast<std::uint32_t>(topic_hash >> 32 ^ topic_hash); break;
-    case SharedStrategy::random: {
-      thread_local std::minstd_rand rng{std::random_device{}()};
-      start = static_cast<std::uint32_t>(rng());
-      break;
-    }
-  }
   ReceiverList::Entry* best = nullptr;
   ReceiverList::Entry* avoided = nullptr;
-  for (std::uint32_t i = 0; i < n; ++i) {
-    ReceiverList::Entry* e = members.at((start + i) % n);
-    if (!e) continue;
-    if (not_this && e->key.load(std::memory_order_relaxed) == not_this->packed()) {
-      avoided = e;
-      continue;
-    }
-    if (how != SharedStrategy::least_inflight) {
+  std::uint64_t member = 0, avoid = not_this ? not_this->packed() : 0;
+  for (;;) {
+    std::uint32_t start = start_at(how, topic_hash, n), taken = start;
+    for (std::uint32_t i = 0; i < n; ++i) {
+      ReceiverList::Entry* e = members.at((start + i) % n);
+      std::uint64_t who = e ? e->key.load(std::memory_order_relaxed) : 0;
+      if (!who) continue;
+      if (who == avoid) {
+        avoided = e;
+        continue;
+      }
+      if (best && best->load.load(std::memory_order_relaxed) <= e->load.load(std::memory_order_relaxed)) continue;
       best = e;
+      member = who;
+      taken = start + i;
+      if (how != SharedStrategy::least_inflight) break;
+    }
+    // The turn goes on behind the one that was taken, so that those who left holes leave nobody a larger share.
+    if (how == SharedStrategy::round_robin || how == SharedStrategy::least_inflight)
+      turn_.store((taken + 1) % std::max(n, 1u), std::memory_order_relaxed);
+    if (best) break;
+    if (avoided) {
+      best = avoided;
+      member = avoid;
       break;
     }
-    if (!best || e->load.load(std::memory_order_relaxed) < best->load.load(std::memory_order_relaxed)) best = e;
+    std::uint32_t now = members.slots();
+    if (now == n) return false;
+    n = now;  // the only one was replaced meanwhile
   }
-  if (!best) best = avoided;
-  if (!best) return false;
-  std::uint64_t member = best->key.load(std::memory_order_relaxed);
-  if (!member) return false;
   if (how == SharedStrategy::least_inflight) best->load.fetch_add(1, std::memory_order_relaxed);
   out = ReceiverList::subscriber(*best, member);
   return true;
+}
+
+/// Where looking for a member begins.
+std::uint32_t SharedGroup::start_at(SharedStrategy how, std::uint64_t topic_hash, std::uint32_t n) {
+  thread_local std::minstd_rand rng{std::random_device{}()};
+  switch (how) {
+    case SharedStrategy::hash: return static_cast<std::uint32_t>(topic_hash >> 32 ^ topic_hash);
+    case SharedStrategy::random:
+      for (std::uint32_t tries = 0; n > 0; ++tries) {  // at most half of a list are holes
+        auto i = static_cast<std::uint32_t>(rng() % n);
+        if (tries == 64 || members.at(i)) return i;
+      }
+      return 0;
+    default: return turn_.load(std::memory_order_relaxed);
+  }
 }
 
 void SharedGroup::done(ClientKey member) {
@@ -242,7 +259,6 @@ SharedGroupPtr SubscriptionIndex::add_shared(std::string_view group, std::string
     n->groups.store(more, std::memory_order_release);
     if (groups) rcu_.retire([groups] { delete groups; });
   }
-  g->members.remove(s.client, rcu_);
   g->members.add(s, rcu_);
   note(filter);
   return g;

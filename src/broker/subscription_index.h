@@ -36,6 +36,7 @@ class SharedGroup : public boost::intrusive_ref_counter<SharedGroup, boost::thre
   void done(ClientKey member);
 
  private:
+  std::uint32_t start_at(SharedStrategy how, std::uint64_t topic_hash, std::uint32_t n);
   std::atomic<std::uint32_t> turn_{0};
 };
 using SharedGroupPtr = boost::intrusive_ptr<SharedGroup>;

@@ -20,10 +20,13 @@ class AckQueue {
   };
   bool empty() const { return entries_.empty(); }
   std::size_t size() const { return entries_.size(); }
+  /// Of them for QoS 1.
+  std::size_t pubacks() const { return pubacks_; }
   /// Sequence number that the next push() gets.
   std::uint64_t next_seq() const { return first_ + entries_.size(); }
   void push(mqtt::PacketId id, mqtt::PacketType type, bool done, mqtt::Reason reason) {
     entries_.push_back({id, type, reason, done});
+    pubacks_ += type == mqtt::PacketType::puback;
   }
   void finish(std::uint64_t seq, mqtt::Reason reason) {
     if (seq < first_ || seq >= next_seq()) return;
@@ -38,6 +41,7 @@ class AckQueue {
       Entry e = entries_.front();
       entries_.pop_front();
       ++first_;
+      pubacks_ -= e.type == mqtt::PacketType::puback;
       send(e);
     }
   }
@@ -50,6 +54,7 @@ class AckQueue {
  private:
   std::deque<Entry> entries_;
   std::uint64_t first_ = 1;
+  std::size_t pubacks_ = 0;
 };
 
 }  // namespace sb::channel

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "channel/channel.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "base/utf8.h"
 #include "channel/connecting.h"
@@ -17,6 +19,10 @@ using mqtt::Reason;
 using mqtt::Version;
 using session::InFlight;
 using model::OutboundState;
+
+namespace {
+constexpr std::uint32_t kMaxConnect = 256 * 1024;  // bytes
+}
 
 Channel::Channel(Transport& transport, Host& host, const ChannelConfig& config)
     : transport_(transport), host_(host), config_(config), last_packet_(host.now) {}
@@ -42,7 +48,10 @@ std::size_t Channel::input(std::string_view bytes) {
       waiting_input_ = true;
       break;
     }
-    switch (mqtt::take_frame(rest, config_.limits.max_packet_size, f)) {
+    // Nobody is known yet: a CONNECT is small, and so is what a stranger can make us keep.
+    std::uint32_t bound = config_.limits.max_packet_size;
+    if (state_ == State::awaiting_connect) bound = std::min(bound, kMaxConnect);
+    switch (mqtt::take_frame(rest, bound, f)) {
       case FrameStatus::complete:
         last_packet_ = host_.now;
         host_.counters.packets_received.add();
@@ -144,7 +153,8 @@ void Channel::accept_publish(const mqtt::Publish& p, std::string_view topic, con
       if (!acks_ || !acks_->pending(p.packet_id)) acknowledge(p.packet_id, answer, Reason::success);
       return;
     }
-    std::size_t under_way = session_->inbound_count() + (acks_ ? acks_->size() : 0);
+    // QoS 2 counts until PUBCOMP, and is among the inbound ids as long; QoS 1 until PUBACK.
+    std::size_t under_way = session_->inbound_count() + (acks_ ? acks_->pubacks() : 0);
     if (under_way >= config_.limits.receive_maximum) {
       if (version_ == Version::v5) return fail(Reason::receive_maximum_exceeded);  // [MQTT-3.3.4-9]
       if (p.qos == 2 && session_->inbound_count() >= config_.limits.receive_maximum)
@@ -163,7 +173,7 @@ void Channel::accept_publish(const mqtt::Publish& p, std::string_view topic, con
     m.retain = p.retain;
     m.publisher = publisher_;
     EncodedFrame frame;
-    bool as_it_came = !p.dup && !p.retain;
+    bool as_it_came = !p.dup && !p.retain && !f.overlong;
     if (p.has_properties) {
       m.properties = mqtt::forwarded_properties(p.properties, host_.decoded.scratch);
       as_it_came &= m.properties.data() == p.properties.raw.data();
@@ -187,6 +197,9 @@ void Channel::accept_publish(const mqtt::Publish& p, std::string_view topic, con
 
 void Channel::acknowledge(PacketId id, PacketType type, Reason reason) {
   if (type == PacketType::pubrec && !ok(reason)) session_->inbound_remove(id);
+  // 3.x has no way to say that a message was not stored, and an acknowledgement means safe: the connection ends instead.
+  if (version_ != Version::v5 && (reason == Reason::quota_exceeded || reason == Reason::unspecified_error))
+    return shut_down(reason);
   if (reason == Reason::success || version_ != Version::v5) [[likely]] {
     mqtt::put_short_ack(out_.reserve(4), type, id);
     out_.commit(4);
@@ -195,13 +208,20 @@ void Channel::acknowledge(PacketId id, PacketType type, Reason reason) {
   }
   std::string packet;
   mqtt::encode_ack(packet, version_, type, id, reason, ok(reason) ? std::string() : reason_properties(reason));
+  if (packet.size() > client_packet_max_) {  // the reason string is left out rather than the answer [MQTT-3.4.2-2]
+    packet.clear();
+    mqtt::encode_ack(packet, version_, type, id, reason);
+  }
   send(packet);
 }
 
 void Channel::routed(std::uint64_t seq, Reason reason) {
   if (state_ != State::up || !acks_) return;
   acks_->finish(seq, reason);
-  acks_->release([&](const AckQueue::Entry& e) { acknowledge(e.id, e.type, e.reason); });
+  acks_->release([&](const AckQueue::Entry& e) {
+    if (state_ == State::up) acknowledge(e.id, e.type, e.reason);
+  });
+  if (state_ != State::up) return;
   if (waiting_input_ && !input_must_wait()) transport_.resume_input();
 }
 
@@ -238,7 +258,7 @@ void Channel::finish_entry(PacketId id) {
 
 void Channel::pump() {
   if (session_->has_waiting()) pump_queue();
-  if (session_->durable) host_.pump(*this);
+  host_.pump(*this);
 }
 
 void Channel::on_puback(const Frame& f) {
@@ -262,7 +282,9 @@ void Channel::on_pubrec(const Frame& f) {
   }
   if (e->state == OutboundState::sent_qos1) return fail(Reason::protocol_error);
   if (!ok(a.reason)) return finish_entry(id);  // the client refused it: done [MQTT-4.3.3-4]
+  if (e->state == OutboundState::received) return;  // its answer waits for the store
   if (e->state == OutboundState::released) return send_pubrel(id);
+  e->state = OutboundState::received;
   e->message.reset();
   if (host_.release_outbound(*this, id, *e)) return;
   outbound_released(id);
@@ -393,8 +415,12 @@ MonoTime Channel::deadline() const {
 void Channel::on_deadline() {
   if (state_ == State::closed || host_.now < deadline()) return;
   if (state_ != State::up) return close(Ending::with_will);
+  if (waiting_input_) {  // it is us who do not listen; limits.output_stall ends this if nothing moves
+    last_packet_ = host_.now;
+    return;
+  }
   host_.counters.keep_alive_timeouts.add();
-  log::info("keep alive timeout client={} peer={} keep_alive={}", session_->client_id, transport_.peer(), keep_alive_);
+  log::info("keep alive timeout client={} peer={} keep_alive={}", log::name(session_->client_id), transport_.peer(), keep_alive_);
   shut_down(Reason::keep_alive_timeout);
 }
 
@@ -410,7 +436,7 @@ std::string Channel::reason_properties(Reason reason) const {
 void Channel::fail(Reason reason) {
   if (state_ == State::closed) return;
   host_.counters.protocol_errors.add();
-  log::info("protocol error client={} peer={} reason=\"{}\"", session_ ? session_->client_id : std::string("-"),
+  log::info("protocol error client={} peer={} reason=\"{}\"", session_ ? log::name(session_->client_id) : std::string("-"),
             transport_.peer(), mqtt::text(reason));
   if (state_ != State::up) return refuse(reason);
   shut_down(reason);
@@ -418,6 +444,8 @@ void Channel::fail(Reason reason) {
 
 void Channel::shut_down(Reason reason, Ending how) {
   if (state_ == State::closed) return;
+  // A broker that goes away says where to go instead, when it knows.
+  if (reason == Reason::server_shutting_down && !config_.server_reference.empty()) reason = Reason::use_another_server;
   if (state_ != State::up) {
     if (state_ == State::awaiting_connect) return close(how);
     return refuse(reason);
@@ -451,8 +479,7 @@ void Channel::close(Ending how) {
   exchange_.reset();
   host_.closed(*this, std::move(session_), how);
   connecting_.reset();
-  will_.reset();
-  acks_.reset();
+  will_.reset();  // acks_ stays: it may be what is being worked off
   transport_.close_soon();
 }
 

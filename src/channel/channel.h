@@ -77,7 +77,8 @@ class Channel {
   bool deliver_stored(const model::MessagePtr& m, bool retain, std::span<const std::uint32_t> subscription_ids,
                       session::InFlight entry, std::string_view extra_properties = {});
   /// The two halves of deliver_stored, for QoS 2: take an id, and send once the id is stored.
-  void send_in_flight(const model::MessageView& m, mqtt::PacketId id, std::uint8_t qos, bool retain, bool dup,
+  /// False when the packet is too large for the client.
+  bool send_in_flight(const model::MessageView& m, mqtt::PacketId id, std::uint8_t qos, bool retain, bool dup,
                       std::span<const std::uint32_t> subscription_ids, std::string_view extra_properties = {});
   bool fits(const model::MessageView& m, std::uint8_t qos, std::span<const std::uint32_t> ids,
             std::string_view extra_properties = {}) const;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "channel/channel.h"
 #include "channel/connecting.h"
+#include "model/topic.h"
 #include "mqtt/encoder.h"
 
 namespace sb::channel {
@@ -62,6 +63,10 @@ void Channel::refuse(Reason reason, std::string_view properties) {
       explained += w.bytes();
     }
     mqtt::encode_connack(packet, version_, false, static_cast<std::uint8_t>(reason), explained);
+    if (packet.size() > client_packet_max_) {  // what explains it is left out rather than the answer [MQTT-3.2.2-19]
+      packet.clear();
+      mqtt::encode_connack(packet, version_, false, static_cast<std::uint8_t>(reason), properties);
+    }
     send(packet);
   } else if (std::uint8_t code = mqtt::connack_code_v3(reason)) {
     mqtt::encode_connack(packet, version_, false, code);
@@ -97,6 +102,8 @@ bool Channel::take_connect(const mqtt::Connect& c) {
   if (c.client_id.empty() && version_ != Version::v5 && (!c.clean_start || version_ == Version::v31))
     return refuse(Reason::client_identifier_not_valid), false;  // [MQTT-3.1.3-8]
   if (c.will) {
+    if (c.will->topic.size() > limits.topic_length || model::level_count(c.will->topic) > limits.topic_levels)
+      return refuse(Reason::topic_name_invalid), false;
     if (c.will->qos > limits.max_qos) return refuse(Reason::qos_not_supported), false;               // [MQTT-3.2.2-12]
     if (c.will->retain && !config_.features.retain) return refuse(Reason::retain_not_supported), false;  // [MQTT-3.2.2-13]
     if (c.will->properties.has(PropertyId::response_topic) && version_ == Version::v5 &&
@@ -214,7 +221,7 @@ void Channel::on_auth(const Frame& f) {
 void Channel::authenticated(const ports::AuthDecision& decision) {
   if (state_ != State::authenticating) return;
   if (!ok(decision.reason)) {
-    log::info("refused client={} peer={} reason=\"{}\"", connecting_->client_id, transport_.peer(),
+    log::info("refused client={} peer={} reason=\"{}\"", log::name(connecting_->client_id), transport_.peer(),
               mqtt::text(decision.reason));
     return refuse(decision.reason);
   }
@@ -246,6 +253,7 @@ void Channel::opened(std::unique_ptr<session::Session> session, bool present, Re
   host_.counters.connects.add();
   host_.counters.connections.add();
   send_connack(present);
+  if (state_ != State::up) return;
   connecting_.reset();
   transport_.deadline_changed();
   host_.started(*this);
@@ -277,9 +285,11 @@ void Channel::send_connack(bool present) {
   }
   std::string packet;
   mqtt::encode_connack(packet, version_, present, 0, w.bytes());
-  if (packet.size() > client_packet_max_) {  // a client that cannot even take CONNACK
-    shut_down(Reason::packet_too_large);
-    return;
+  if (packet.size() > client_packet_max_) {  // and there is no DISCONNECT before CONNACK [MQTT-3.14.0-1]
+    packet.clear();
+    mqtt::encode_connack(packet, version_, false, static_cast<std::uint8_t>(Reason::packet_too_large));
+    send(packet);
+    return close(Ending::disconnected);
   }
   send(packet);
 }

@@ -69,11 +69,12 @@ Delivered Channel::deliver(Fanout& f, std::uint8_t qos, bool retain, std::span<c
 
   if (!has_room() || session_->has_waiting()) [[unlikely]] {
     session::Waiting w{f.held(), qos, retain, group, {ids.begin(), ids.end()}};
-    auto outcome = session_->queue().offer(std::move(w), config_.limits.queued_messages, config_.limits.queued_bytes,
-                                           config_.limits.drop_oldest);
-    if (outcome == session::Queue::Offered::queued) return Delivered::queued;
-    host_.counters.dropped_queue_full.add();
-    return outcome == session::Queue::Offered::dropped_oldest ? Delivered::queued : Delivered::dropped;
+    session::Queue& q = session_->queue();
+    std::size_t before = q.size();
+    auto outcome = q.offer(std::move(w), config_.limits.queued_messages, config_.limits.queued_bytes,
+                           config_.limits.drop_oldest);
+    host_.counters.dropped_queue_full.add(before + 1 - q.size());  // a large one may push several out
+    return outcome == session::Queue::Offered::dropped_new ? Delivered::dropped : Delivered::queued;
   }
   InFlight entry;
   entry.state = qos == 1 ? OutboundState::sent_qos1 : OutboundState::sent_qos2;
@@ -105,10 +106,13 @@ bool Channel::fits(const model::MessageView& m, std::uint8_t qos, std::span<cons
   form.version = version_;
   form.qos = qos;
   form.expires = m.expires_at != kNoExpiry;
-  form.alias = client_alias_max_ ? 1 : 0;
   form.subscription_ids = ids.data();
   form.subscription_id_count = static_cast<std::uint32_t>(ids.size());
   form.extra_properties = extra;
+  if (mqtt::publish_size(m, form).total <= client_packet_max_) return true;
+  if (!aliases_out_ || !aliases_out_->contains(m.topic)) return false;
+  form.alias = 1;  // any: in place of the topic
+  form.with_topic = false;
   return mqtt::publish_size(m, form).total <= client_packet_max_;
 }
 
@@ -140,6 +144,12 @@ bool Channel::send_special(const model::MessageView& m, std::uint8_t qos, bool r
     }
   }
   mqtt::PublishSize size = mqtt::publish_size(m, form);
+  if (size.total > client_packet_max_ && form.alias) [[unlikely]] {  // the alias may be what is too much
+    form.alias = 0;
+    form.with_topic = true;
+    new_alias = false;
+    size = mqtt::publish_size(m, form);
+  }
   if (size.total > client_packet_max_) {
     host_.counters.dropped_too_large.add();
     return false;
@@ -166,9 +176,9 @@ bool Channel::deliver_stored(const model::MessagePtr& m, bool retain, std::span<
   return true;
 }
 
-void Channel::send_in_flight(const model::MessageView& m, PacketId id, std::uint8_t qos, bool retain, bool dup,
+bool Channel::send_in_flight(const model::MessageView& m, PacketId id, std::uint8_t qos, bool retain, bool dup,
                              std::span<const std::uint32_t> ids, std::string_view extra) {
-  send_special(m, qos, retain, dup, id, ids, host_.wall, extra);
+  return send_special(m, qos, retain, dup, id, ids, host_.wall, extra);
 }
 
 void Channel::pump_queue() {

@@ -15,7 +15,7 @@ constexpr Bounds kCount32{1, kU32};
 void add_packet_limits(Rows<Config>& row) {
   row.size("limits.max_packet_size", SB_FIELD(limits.max_packet_size), {16, 256 * kMiB}, reload,
            "Largest packet a client may send. Above: DISCONNECT 0x95, and the connection is closed.");
-  row.number("limits.topic_levels", SB_FIELD(limits.topic_levels), kCount16, reload,
+  row.number("limits.topic_levels", SB_FIELD(limits.topic_levels), {1, 1024}, reload,
              "Levels of a topic name or filter. Above: refused with 0x90 or 0x8F; v3 clients are closed.");
   row.number("limits.topic_length", SB_FIELD(limits.topic_length), kCount16, reload,
              "Bytes of a topic name or filter. Above: as `limits.topic_levels`.");
@@ -77,6 +77,11 @@ void add_node_limits(Rows<Config>& row) {
            "read them are told of the gap.");
   row.number("limits.log_messages", SB_FIELD(limits.log_messages), kCount32, restart,
              "The same in messages: whichever is reached first.");
+  row.size("limits.logs_total_bytes", SB_FIELD(limits.logs_total_bytes), {kMiB, 1024 * kGiB}, restart,
+           "Bytes of the stored messages of all durable filters together. Above: as `limits.log_bytes`, in the filter that "
+           "grows.");
+  row.number("limits.sessions", SB_FIELD(limits.sessions), kCount32, restart,
+             "Durable sessions. Above: a client that wants a new one is refused with 0x97.");
   row.number("limits.route_cache", SB_FIELD(limits.route_cache), {1, 16 * kMiB}, restart,
              "Topics whose receivers one shard remembers.");
   row.size("limits.tail_cache_bytes", SB_FIELD(limits.tail_cache_bytes), {4 * kKiB, 16 * kGiB}, restart,

@@ -12,6 +12,8 @@ class Task {
   /// Called once on the receiving thread. The task belongs to itself from here: it deletes or recycles
   /// itself.
   virtual void run() = 0;
+  /// Called instead of run() when the receiver is gone.
+  virtual void drop() { delete this; }
 
  private:
   friend class Mailbox;
@@ -27,7 +29,7 @@ class Mailbox {
   Mailbox(const Mailbox&) = delete;
   Mailbox& operator=(const Mailbox&) = delete;
   ~Mailbox() {
-    for (Task* t = take(); t;) delete std::exchange(t, t->next_);
+    for (Task* t = take(); t;) std::exchange(t, t->next_)->drop();
   }
 
   /// Any thread. True when the box was empty before.

@@ -36,6 +36,8 @@ struct Limits {
   std::uint32_t retained_messages = 1000000;    ///< retained messages; above: refused 0x97, counted
   std::size_t log_bytes = 256 * 1024 * 1024;    ///< bytes of one log; above: the oldest go, sessions are told (gap)
   std::uint32_t log_messages = 1000000;         ///< messages of one log; as log_bytes
+  std::size_t logs_total_bytes = 4ull * 1024 * 1024 * 1024;  ///< bytes of all logs; above: as log_bytes, in the log that grows
+  std::uint32_t sessions = 10000000;            ///< durable sessions; above: a new one is refused with 0x97
   std::uint32_t route_cache = 8192;             ///< topics whose receivers one shard remembers
   std::size_t tail_cache_bytes = 4 * 1024 * 1024;  ///< bytes of the newest messages of one log kept per shard
 };

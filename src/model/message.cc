@@ -3,8 +3,9 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <functional>
 #include <new>
+
+#include "base/hash_map.h"
 
 namespace sb::model {
 namespace {
@@ -17,7 +18,7 @@ std::string_view put(char*& at, std::string_view bytes) {
 }  // namespace
 
 std::uint64_t publisher_of(std::string_view client_id) {
-  return std::hash<std::string_view>{}(client_id) | 1u;
+  return hash_bytes(client_id) | 1u;
 }
 
 Message::Message(const MessageView& m, char* storage) : view_(m) {

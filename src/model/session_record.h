@@ -35,6 +35,7 @@ enum class OutboundState : std::uint8_t {
   sent_qos1 = 1,
   sent_qos2 = 2,  ///< PUBLISH sent, PUBREC awaited
   released = 3,   ///< PUBREL sent, PUBCOMP awaited; the message itself is done
+  received = 4,   ///< PUBREC came, and waits for the store before PUBREL; stored as released
 };
 
 /// One packet id under way to the client.

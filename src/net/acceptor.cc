@@ -124,6 +124,7 @@ void Acceptor::refuse(int fd, const char* why) {
 }
 
 void Acceptor::on_events(std::uint32_t) {
+  Millis again{1};
   for (int i = 0; i < kPerTurn; ++i) {
     sockaddr_storage from{};
     socklen_t size = sizeof from;
@@ -132,6 +133,7 @@ void Acceptor::on_events(std::uint32_t) {
       if (errno == EAGAIN) return;
       if (errno == EINTR || errno == ECONNABORTED) continue;
       if (log_limit_.pass()) log::error("accept failed listener={} error=\"{}\"", address_, std::strerror(errno));
+      again = kRetry;
       break;
     }
     std::size_t all = 0;
@@ -156,7 +158,7 @@ void Acceptor::on_events(std::uint32_t) {
       least->hand_over(fd, context_, PeerAddress::from(from));
   }
   // More are waiting, or descriptors ran out: edge-triggered, so it has to come back by itself.
-  home_->loop().timers().set(*this, home_->loop().now() + (errno == EMFILE || errno == ENFILE ? kRetry : Millis(0)));
+  home_->loop().timers().set(*this, home_->loop().now() + again);
 }
 
 }  // namespace sb::net

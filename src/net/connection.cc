@@ -77,7 +77,8 @@ void Connection::read_socket() {
     if (end_seen_) finish();
     return;
   }
-  if (paused_ || shard_.core().congested()) return shard_.want_read(this);
+  if (paused_) return;  // resume_input comes back to it
+  if (shard_.core().congested()) return shard_.want_read(this);
   bool into_tail = tail_size_ > Shard::kHeadroom && !layers_;
   char* to = shard_.read_buffer();
   std::size_t room = Shard::kReadChunk;
@@ -86,9 +87,11 @@ void Connection::read_socket() {
     to = tail_.get() + tail_size_;
     room = tail_capacity_ - tail_size_;
   }
-  ssize_t n = ::recv(fd_, to, room, 0);
+  ssize_t n;
+  do n = ::recv(fd_, to, room, 0);
+  while (n < 0 && errno == EINTR);
   if (n <= 0) {
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+    if (n < 0 && errno == EAGAIN) {
       readable_ = false;
       return;
     }
@@ -221,8 +224,8 @@ bool Connection::take_proxy(char*& data, std::size_t& n) {
     return n > 0;
   }
   // No header after all, and its first bytes came earlier.
-  n = all->size() - h.size;
-  std::memcpy(data, all->data() + h.size, std::min(n, Shard::kReadChunk));
+  n = std::min(all->size() - h.size, Shard::kReadChunk);
+  std::memmove(data, all->data() + h.size, n);
   return true;
 }
 
@@ -303,7 +306,8 @@ bool Connection::take_ws(char* data, std::size_t n) {
     char frame[io::kWsMaxHeader + io::kWsMaxControl];
     std::size_t size = io::encode_ws_control(frame, io::WsOpcode::pong, in.control_payload());
     if (!layers_->control) layers_->control = std::make_unique<std::string>();
-    layers_->control->append(frame, size);
+    constexpr std::size_t kControlBound = 4096;  // bytes of answers to pings that the client does not read
+    if (layers_->control->size() < kControlBound) layers_->control->append(frame, size);
     shard_.want_flush(this);
   }
   if (in.error != io::WsClose::none || in.close != io::WsClose::none) {
@@ -386,6 +390,7 @@ Connection::Sent Connection::send_ws() {
       pieces[count].iov_len = std::min(pieces[count].iov_len, left);
       left -= pieces[count].iov_len;
     }
+    if (l.frame_left > out.size()) return Sent::failed;  // cut off in the middle of a frame: nothing can follow
     msghdr m{};
     m.msg_iov = pieces;
     m.msg_iovlen = static_cast<std::size_t>(count);
@@ -462,7 +467,12 @@ void Connection::flush() {
   else
     s = send_out(out);
   if (s == Sent::failed) return lost();
-  if (s == Sent::blocked) return blocked();
+  if (s == Sent::blocked) {
+    blocked();
+    // Half of the bound is free again: what waited for it goes on.
+    if (channel_.input_waits() && out.size() < channel_.config().limits.output_bytes / 2) channel_.drained();
+    return;
+  }
   blocked_ = false;
   stuck_since_ = kNever;
   if (closing_) {

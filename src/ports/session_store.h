@@ -49,7 +49,7 @@ class SessionStore {
   struct Claimed {
     bool present = false;         ///< an older session goes on
     model::SessionRecord record;  ///< only with `durable`; has the new epoch
-    model::MessagePtr will;       ///< the will of a session that the claim ended: to be published now
+    model::WillRecord will;       ///< of the session that the claim ended: to be published now; message null = none
   };
 
   virtual ~SessionStore() = default;
@@ -63,7 +63,7 @@ class SessionStore {
   /// A session or will whose time has come while nobody was connected.
   struct Due {
     std::string client_id;
-    model::MessagePtr will;  ///< to be published, null = none
+    model::WillRecord will;  ///< to be published; message null = none
     bool ended = false;
   };
   /// Takes what is due; every entry is given to one caller only.

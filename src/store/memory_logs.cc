@@ -35,6 +35,7 @@ void MemoryLogs::leave(std::string_view filter, std::string_view member) {
   if (auto m = log.members.find(member); m != log.members.end()) log.members.erase(m);
   if (!log.members.empty()) return;
   on_log_(filter, 0);
+  bytes_ -= log.bytes;
   logs_.erase(log.id);
   by_filter_.erase(it);
 }
@@ -54,10 +55,13 @@ void MemoryLogs::append(std::vector<Append> batch, Done<void> done) {
     model::Position previous = log.head;
     ++log.head.offset;
     log.bytes += a.message->footprint();
+    bytes_ += a.message->footprint();
     log.messages.push_back({log.head, std::move(a.message)});
     for (auto* w : log.watchers) w->on_appended(log.id, previous, log.messages.back());
-    if (log.messages.size() >= log.trim_at) trim(log);
-    while (log.messages.size() > 1 && (log.messages.size() > limits_.log_messages || log.bytes > limits_.log_bytes))
+    if (log.messages.size() >= log.trim_at || log.bytes >= log.trim_at_bytes) trim(log);
+    // The log that grows pays for the bound over all of them.
+    while (log.messages.size() > 1 && (log.messages.size() > limits_.log_messages || log.bytes > limits_.log_bytes ||
+                                       bytes_ > limits_.logs_total_bytes))
       drop_front(log);
   }
   done({});
@@ -65,6 +69,7 @@ void MemoryLogs::append(std::vector<Append> batch, Done<void> done) {
 
 void MemoryLogs::drop_front(Log& log) {
   log.bytes -= log.messages.front().message->footprint();
+  bytes_ -= log.messages.front().message->footprint();
   log.first_lost = log.messages.front().position;
   log.messages.pop_front();
 }
@@ -74,7 +79,8 @@ void MemoryLogs::trim(Log& log) {
   model::Position low = log.head;
   for (auto& [member, position] : log.members) low = std::min(low, position);
   while (!log.messages.empty() && log.messages.front().position <= low) drop_front(log);
-  log.trim_at = std::max<std::size_t>(256, log.messages.size() * 2);
+  log.trim_at = std::max(kTrimMessages, log.messages.size() * 2);
+  log.trim_at_bytes = std::max(kTrimBytes, log.bytes * 2);
 }
 
 void MemoryLogs::read(LogId id, model::Position after, std::size_t max, Done<ports::LogPage> done) {
@@ -90,7 +96,11 @@ void MemoryLogs::read(LogId id, model::Position after, std::size_t max, Done<por
     page.lost = after.generation == generation_ ? log.first_lost.offset - after.offset : log.first_lost.offset;
   auto first = std::upper_bound(log.messages.begin(), log.messages.end(), after,
                                 [](const model::Position& p, const ports::StoredMessage& m) { return p < m.position; });
-  for (; first != log.messages.end() && page.messages.size() < max; ++first) page.messages.push_back(*first);
+  constexpr std::size_t kPageBytes = 1024 * 1024;
+  for (std::size_t bytes = 0; first != log.messages.end() && page.messages.size() < max && bytes < kPageBytes; ++first) {
+    bytes += first->message->footprint();
+    page.messages.push_back(*first);
+  }
   done(std::move(page));
 }
 

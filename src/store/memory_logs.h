@@ -35,6 +35,7 @@ class MemoryLogs final : public ports::LogStore {
   std::size_t messages(std::string_view filter) const;
 
  private:
+  static constexpr std::size_t kTrimMessages = 256, kTrimBytes = 1024 * 1024;
   struct Log {
     LogId id;
     std::string filter;
@@ -43,7 +44,8 @@ class MemoryLogs final : public ports::LogStore {
     model::Position head, first_lost;  ///< first_lost: what is at or before it was trimmed
     StringMap<model::Position> members;
     std::vector<ports::LogWatcher*> watchers;
-    std::size_t trim_at = 256;  ///< messages at which the members are looked at again
+    /// Messages and bytes at which the members are looked at again.
+    std::size_t trim_at = kTrimMessages, trim_at_bytes = kTrimBytes;
   };
   void trim(Log& log);
   void drop_front(Log& log);
@@ -52,6 +54,7 @@ class MemoryLogs final : public ports::LogStore {
   OnLog on_log_;
   const std::uint64_t generation_;
   LogId next_id_ = 1;
+  std::size_t bytes_ = 0;  ///< of all logs
   StringMap<std::unique_ptr<Log>> by_filter_;
   absl::flat_hash_map<LogId, Log*> logs_;
 };

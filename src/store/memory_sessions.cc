@@ -29,7 +29,10 @@ void apply(SessionRecord& r, SessionChange& c) {
   }
   for (auto id : c.outbound_removed)
     std::erase_if(r.outbound, [&](const OutboundRecord& x) { return x.packet_id == id; });
-  for (auto id : c.inbound_added) r.inbound.push_back({id});
+  for (auto id : c.inbound_added) {
+    auto same = [&](const model::InboundRecord& x) { return x.packet_id == id; };
+    if (std::none_of(r.inbound.begin(), r.inbound.end(), same)) r.inbound.push_back({id});
+  }
   for (auto id : c.inbound_removed)
     std::erase_if(r.inbound, [&](const model::InboundRecord& x) { return x.packet_id == id; });
   if (c.will) r.will = std::move(*c.will);
@@ -44,14 +47,23 @@ void apply(SessionRecord& r, SessionChange& c) {
 void MemorySessions::forget(StringMap<SessionRecord>::iterator it) {
   std::string member = it->second.client_id + '#' + std::to_string(it->second.incarnation);
   for (auto& s : it->second.subscriptions)
-    if (s.logged) logs_.leave(s.filter, member);
+    logs_.leave(s.filter, member);  // also where the record does not know yet that it joined
+  unschedule(it->second);
   records_.erase(it);
   count_.store(records_.size(), std::memory_order_release);
 }
 
+/// When something is to happen to a session that nobody is connected to.
+WallTime MemorySessions::next_due(const SessionRecord& r) {
+  return std::min(r.expires_at, r.will.message ? r.will_due : kNoExpiry);
+}
+
 void MemorySessions::schedule(const SessionRecord& r) {
-  WallTime next = std::min(r.expires_at, r.will.message ? r.will_due : kNoExpiry);
-  if (next != kNoExpiry) due_.emplace(next, r.client_id);
+  if (next_due(r) != kNoExpiry) due_.emplace(next_due(r), r.client_id);
+}
+
+void MemorySessions::unschedule(const SessionRecord& r) {
+  if (next_due(r) != kNoExpiry) due_.erase({next_due(r), r.client_id});
 }
 
 void MemorySessions::claim(Claim c, Done<Claimed> done) {
@@ -62,7 +74,7 @@ void MemorySessions::claim(Claim c, Done<Claimed> done) {
     SessionRecord& r = it->second;
     // The will of a session that ends, or whose delay has passed, is published; one that still waits is cancelled by the
     // client's return [MQTT-3.1.3-9].
-    if (r.will.message && (over || r.will_due <= c.now)) answer.will = r.will.message;
+    if (r.will.message && (over || r.will_due <= c.now)) answer.will = r.will;
   }
   if (over) {
     forget(it);
@@ -71,12 +83,14 @@ void MemorySessions::claim(Claim c, Done<Claimed> done) {
   answer.present = it != records_.end();
   if (!answer.present && !c.durable) return done(std::move(answer));
   if (!answer.present) {
+    if (records_.size() >= limit_) return done(make_error_code(errc::quota));
     it = records_.try_emplace(c.client_id).first;
     it->second.client_id = c.client_id;
     it->second.incarnation = next_incarnation_++;
     count_.store(records_.size(), std::memory_order_release);
   }
   SessionRecord& r = it->second;
+  unschedule(r);
   r.username = c.username;
   r.epoch = next_epoch_++;
   r.expiry = c.expiry;
@@ -91,9 +105,9 @@ void MemorySessions::change(std::string_view client_id, std::uint64_t epoch, Ses
   auto it = records_.find(client_id);
   if (it == records_.end()) return done(make_error_code(errc::no_session));
   if (it->second.epoch != epoch) return done(make_error_code(errc::stale_epoch));
-  bool left = c.left.has_value();
+  unschedule(it->second);
   apply(it->second, c);
-  if (left) schedule(it->second);
+  if (!it->second.connected) schedule(it->second);
   done({});
 }
 
@@ -117,14 +131,14 @@ void MemorySessions::take_due(WallTime now, Done<std::vector<Due>> done) {
     d.client_id = client_id;
     d.ended = r.expires_at <= now;
     if (r.will.message && (d.ended || r.will_due <= now)) {
-      d.will = std::move(r.will.message);
+      d.will = std::move(r.will);
       r.will = {};
     }
     if (d.ended)
       forget(it);
     else
       schedule(r);
-    if (d.will || d.ended) all.push_back(std::move(d));
+    if (d.will.message || d.ended) all.push_back(std::move(d));
   }
   done(std::move(all));
 }

@@ -14,7 +14,8 @@ namespace sb::store {
 /// Session records in memory, with the schedule of what is due. Answers at once. Owner: one thread, but for any().
 class MemorySessions final : public ports::SessionStore {
  public:
-  explicit MemorySessions(ports::LogStore& logs) : logs_(logs) {}
+  /// `limit`: sessions; above, a claim for a new one is refused with errc::quota.
+  explicit MemorySessions(ports::LogStore& logs, std::size_t limit = SIZE_MAX) : logs_(logs), limit_(limit) {}
 
   bool any() const override { return count_.load(std::memory_order_acquire) > 0; }
   void claim(Claim c, Done<Claimed> done) override;
@@ -26,11 +27,14 @@ class MemorySessions final : public ports::SessionStore {
 
  private:
   void forget(StringMap<model::SessionRecord>::iterator it);
+  static WallTime next_due(const model::SessionRecord& r);
   void schedule(const model::SessionRecord& r);
+  void unschedule(const model::SessionRecord& r);
 
   ports::LogStore& logs_;
+  const std::size_t limit_;
   StringMap<model::SessionRecord> records_;
-  absl::btree_set<std::pair<WallTime, std::string>> due_;  ///< checked against the record when its time comes
+  absl::btree_set<std::pair<WallTime, std::string>> due_;
   std::uint64_t next_incarnation_ = 1, next_epoch_ = 1;
   std::atomic<std::size_t> count_{0};
 };

@@ -11,7 +11,7 @@ void Service::start() {
 
 void Service::stop() {
   if (!thread_.joinable()) return;
-  loop_.stop();
+  loop_.post_fn([this] { loop_.stop(); });  // what was asked before is still done
   thread_.join();
 }
 

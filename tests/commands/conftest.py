@@ -98,6 +98,12 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+@pytest.fixture
+def nobody() -> int:
+    """A port on which nothing listens."""
+    return free_ports(1)[0]
+
+
 class Server:
     """A broker with all its listeners. `port["mqtt"]`, "mqtts", "ws", "wss" and "auth", where alice's password is secret;
     `path`: a unix socket, or None."""

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the clients say when something is wrong, and their exit codes."""
+import signal
+
 import pytest
 
 V5_OK = bytes([0x20, 3, 0, 0, 0])
@@ -52,9 +54,9 @@ def test_help(run, command):
 
 @pytest.mark.parametrize("command", [["pub", "-t", "a", "-m", "x"], ["sub", "-t", "a"], ["bench", "pairs"]])
 class TestNobodyThere:
-    def test_port(self, run, command):
-        _, err = run(*command, "-p", 1, code=1)
-        assert "cannot connect to 127.0.0.1:1: Connection refused; is a broker running there?" in err
+    def test_port(self, run, command, nobody):
+        _, err = run(*command, "-p", nobody, code=1)
+        assert f"cannot connect to 127.0.0.1:{nobody}: Connection refused; is a broker running there?" in err
 
     def test_host(self, run, command):
         _, err = run(*command, "-h", "no-such-host.invalid", code=1)
@@ -88,6 +90,15 @@ def test_publish_that_is_refused(run, scripted):
     assert "message 1 to secret was refused: not authorized (0x87)" in err
 
 
+def test_interrupted_without_acknowledgement(start, scripted):
+    peer = scripted([V5_OK])
+    pub = start("pub", "-p", peer.port, "-t", "a", "-m", "x", "-q", 1)
+    pub.until(lambda: len(peer.received) >= 2, "the PUBLISH")
+    pub.process.send_signal(signal.SIGINT)
+    pub.ended(1)
+    assert b"1 messages were not acknowledged" in pub.err
+
+
 def test_limits_of_the_broker(run, scripted):
     connack = bytes([0x20, 3 + 2, 0, 0, 2, 0x24, 0])
     peer = scripted([connack])
@@ -117,5 +128,5 @@ def test_broker_that_is_none(run, scripted):
     assert "broke the protocol" in err
 
 
-def test_quiet(run):
-    assert run("pub", "-p", 1, "-t", "a", "-m", "x", "--quiet", code=1) == ("", "")
+def test_quiet(run, nobody):
+    assert run("pub", "-p", nobody, "-t", "a", "-m", "x", "--quiet", code=1) == ("", "")

@@ -180,9 +180,9 @@ TEST(SubscriptionIndex, AsAListOfFilters) {
         ++it;
       }
   };
-  for (int step = 0; step < 30000; ++step) {
+  for (int step = 0; step < 4000; ++step) {
     std::string filter = random_filter(rng);
-    auto slot = static_cast<std::uint32_t>(rng() % 50);
+    auto slot = static_cast<std::uint32_t>(rng() % 4);
     std::string group = rng() % 2 ? "g" : "h";
     std::uint64_t before = index.version();
     std::string touched;
@@ -244,7 +244,7 @@ TEST(SubscriptionIndex, AsAListOfFilters) {
     for (auto& [key, id] : shared)
       if (naive_match(key.second.first, topic)) expected_members.emplace(key.first, key.second.first, key.second.second, id);
     ASSERT_EQ(members, expected_members) << topic;
-    if (step % 5000 == 4999) remove_some(false);
+    if (step % 500 == 499) remove_some(false);
   }
   remove_some(true);
   for (auto& [key, id] : shared) ASSERT_TRUE(index.remove_shared(key.first, key.second.first, {0, key.second.second, 1}));
@@ -271,7 +271,7 @@ TEST(SubscriptionIndex, ManyChildrenOfOneLevel) {
 
 TEST(SubscriptionIndex, TheNaiveMatcherAndTheModelAgree) {
   std::mt19937 rng(11);
-  for (int i = 0; i < 50000; ++i) {
+  for (int i = 0; i < 20000; ++i) {
     std::string filter = random_filter(rng), topic = random_topic(rng);
     ASSERT_TRUE(model::is_topic_filter(filter)) << filter;
     ASSERT_EQ(model::matches(filter, topic), naive_match(filter, topic)) << filter << ' ' << topic;

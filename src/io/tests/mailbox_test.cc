@@ -51,6 +51,25 @@ TEST(Mailbox, DestructionFreesWhatWasNotRun) {
   EXPECT_EQ(*held, 0);
 }
 
+TEST(Mailbox, ATaskThatBelongsToSomebodyElseIsDroppedNotDeleted) {
+  struct Owned final : Task {
+    void run() override { ++ran; }
+    void drop() override { ++dropped; }
+    int ran = 0, dropped = 0;
+  } first, second;
+  {
+    Mailbox box;
+    box.push(&first);
+    box.drain();
+    box.push(&first);
+    box.push(&second);
+  }
+  EXPECT_EQ(first.ran, 1);
+  EXPECT_EQ(first.dropped, 1);
+  EXPECT_EQ(second.ran, 0);
+  EXPECT_EQ(second.dropped, 1);
+}
+
 TEST(Mailbox, ManySendersKeepTheirOrderAndLoseNothing) {
   constexpr int kSenders = 4, kEach = 20000;
   Mailbox box;

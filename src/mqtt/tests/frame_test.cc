@@ -143,6 +143,19 @@ TEST(Reason, ReturnCodesOfVersion3) {
   }
 }
 
+TEST(Reason, WhatConnackMaySay) {
+  for (unsigned r = 0; r < 256; ++r) {
+    auto reason = static_cast<Reason>(r);
+    Reason told = connack_reason(reason);
+    // MQTT5 table 3-1 does not have these.
+    for (Reason never : {Reason::session_taken_over, Reason::server_shutting_down, Reason::administrative_action})
+      EXPECT_NE(told, never) << r;
+    EXPECT_EQ(ok(told), ok(reason)) << r;
+    EXPECT_EQ(connack_reason(told), told) << r;
+  }
+  EXPECT_EQ(connack_reason(Reason::not_authorized), Reason::not_authorized);
+}
+
 TEST(Reason, EveryOneHasATextOfItsOwn) {
   std::set<std::string> texts;
   int known = 0;

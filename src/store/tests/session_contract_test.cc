@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: MIT
+#include <set>
+
+#include "store/tests/implementations.h"
+
+namespace sb::store::test {
+namespace {
+
+using model::OutboundState;
+using model::Position;
+using model::SessionRecord;
+using ports::errc;
+using ports::SessionChange;
+using Claim = ports::SessionStore::Claim;
+using Claimed = ports::SessionStore::Claimed;
+using Due = ports::SessionStore::Due;
+
+const WallTime kStart{Seconds(2'000'000'000)};
+WallTime at(long seconds) { return kStart + Seconds(seconds); }
+
+class SessionContract : public Contract {
+ protected:
+  Claimed claim(std::string id, bool clean = false, bool durable = true, WallTime now = kStart,
+                std::string_view will = {}) {
+    Claim c;
+    c.client_id = std::move(id);
+    c.username = "user";
+    c.clean = clean;
+    c.durable = durable;
+    c.expiry = durable ? 100 : 0;
+    c.now = now;
+    if (!will.empty()) c.will.message = message("will", will);
+    return ask<Claimed>([&](auto done) { sessions().claim(std::move(c), done); }).value();
+  }
+  error_code change(const std::string& id, std::uint64_t epoch, SessionChange c) {
+    auto r = ask<void>([&](auto done) { sessions().change(id, epoch, std::move(c), done); });
+    return r ? error_code{} : r.error();
+  }
+  error_code end(const std::string& id, std::uint64_t epoch) {
+    auto r = ask<void>([&](auto done) { sessions().end(id, epoch, done); });
+    return r ? error_code{} : r.error();
+  }
+  error_code leave(const std::string& id, std::uint64_t epoch, WallTime expires, WallTime will_due = kNoExpiry) {
+    SessionChange c;
+    c.left = {expires, will_due};
+    return change(id, epoch, std::move(c));
+  }
+  /// What is due, e.g. "c ended; d will=gone".
+  std::string due(WallTime now) {
+    auto all = ask<std::vector<Due>>([&](auto done) { sessions().take_due(now, done); });
+    std::string s;
+    for (auto& d : all.value()) {
+      if (!s.empty()) s += "; ";
+      s += d.client_id;
+      if (d.will.message) s += " will=" + payload(d.will.message);
+      if (d.ended) s += " ended";
+    }
+    return s;
+  }
+  static std::string payload(const model::MessagePtr& m) { return m ? std::string(m->view().payload) : "none"; }
+  static model::SubscriptionRecord subscription(std::string filter, bool logged, Position next = {}) {
+    model::SubscriptionRecord s;
+    s.filter = std::move(filter);
+    s.logged = logged;
+    s.next = next;
+    return s;
+  }
+};
+
+TEST_P(SessionContract, ANewSession) {
+  EXPECT_FALSE(sessions().any());
+  Claimed c = claim("c");
+  EXPECT_FALSE(c.present);
+  EXPECT_EQ(c.will.message, nullptr);
+  EXPECT_EQ(c.record.client_id, "c");
+  EXPECT_EQ(c.record.username, "user");
+  EXPECT_EQ(c.record.expiry, 100u);
+  EXPECT_TRUE(c.record.connected);
+  EXPECT_NE(c.record.epoch, 0u);
+  EXPECT_TRUE(c.record.subscriptions.empty() && c.record.outbound.empty() && c.record.inbound.empty());
+  EXPECT_TRUE(sessions().any());
+}
+
+TEST_P(SessionContract, AVolatileClientLeavesNoRecord) {
+  EXPECT_FALSE(claim("c", true, false).present);
+  EXPECT_FALSE(claim("c", false, false).present);
+  EXPECT_FALSE(sessions().any());
+}
+
+TEST_P(SessionContract, EveryClaimHasANewerEpochAndFencesTheOneBefore) {
+  Claimed first = claim("c");
+  SessionChange order;
+  order.next_order = 5;
+  EXPECT_EQ(change("c", first.record.epoch, order), error_code{});
+  Claimed second = claim("c");
+  EXPECT_TRUE(second.present);
+  EXPECT_GT(second.record.epoch, first.record.epoch);
+  EXPECT_EQ(second.record.incarnation, first.record.incarnation);
+  EXPECT_EQ(second.record.next_order, 5u);
+  order.next_order = 99;
+  EXPECT_EQ(change("c", first.record.epoch, order), errc::stale_epoch);
+  EXPECT_EQ(leave("c", first.record.epoch, at(1)), errc::stale_epoch);
+  EXPECT_EQ(end("c", first.record.epoch), errc::stale_epoch);
+  Claimed third = claim("c");
+  EXPECT_TRUE(third.present);
+  EXPECT_EQ(third.record.next_order, 5u) << "a refused change leaves no trace";
+  EXPECT_EQ(change("nobody", 1, order), errc::no_session);
+}
+
+TEST_P(SessionContract, AStaleOwnerOfASessionThatEndedIsNotTheNextOne) {
+  Claimed first = claim("c");
+  EXPECT_EQ(end("c", first.record.epoch), error_code{});
+  EXPECT_EQ(end("c", first.record.epoch), error_code{}) << "a repeat is harmless";
+  EXPECT_EQ(change("c", first.record.epoch, {}), errc::no_session);
+  EXPECT_FALSE(sessions().any());
+  Claimed second = claim("c");
+  EXPECT_FALSE(second.present);
+  EXPECT_NE(second.record.epoch, first.record.epoch);
+  EXPECT_NE(second.record.incarnation, first.record.incarnation);
+  EXPECT_EQ(end("c", first.record.epoch), errc::stale_epoch);
+}
+
+TEST_P(SessionContract, CleanBeginsANewIncarnation) {
+  auto log = join("a/#", "somebody");
+  Claimed first = claim("c", false, true, kStart, "old will");
+  std::string member = "c#" + std::to_string(first.record.incarnation);
+  join("a/#", member);
+  auto own = join("own", member);
+  SessionChange subs;
+  subs.subscriptions = {{subscription("a/#", true), subscription("own", true), subscription("volatile", false)}};
+  EXPECT_EQ(change("c", first.record.epoch, subs), error_code{});
+  for (bool durable : {true, false}) {
+    Claimed next = claim("c", true, durable);
+    EXPECT_FALSE(next.present);
+    EXPECT_TRUE(next.record.subscriptions.empty());
+    EXPECT_NE(next.record.incarnation, first.record.incarnation);
+    EXPECT_EQ(payload(next.will.message), durable ? "old will" : "none")
+        << "the will of a session that ends is published";
+  }
+  EXPECT_FALSE(sessions().any());
+  // Its memberships went with it: its own log is gone, the shared one is not.
+  stores().settle();
+  EXPECT_EQ(stores().announced().back(), (std::pair<std::string, ports::LogId>{"own", 0}));
+  append({{own.log, message("t", "x")}, {log.log, message("t", "y")}});
+  EXPECT_TRUE(read(own.log, own.head).messages.empty());
+  EXPECT_EQ(payloads(read(log.log, log.head)), "y");
+}
+
+TEST_P(SessionContract, EndTakesTheMembershipsWithIt) {
+  Claimed c = claim("c");
+  std::string member = "c#" + std::to_string(c.record.incarnation);
+  auto log = join("own", member);
+  SessionChange subs;
+  subs.subscriptions = {{subscription("own", true)}};
+  EXPECT_EQ(change("c", c.record.epoch, subs), error_code{});
+  EXPECT_EQ(end("c", c.record.epoch), error_code{});
+  stores().settle();
+  EXPECT_EQ(stores().announced(), (Stores::Announced{{"own", log.log}, {"own", 0}}));
+}
+
+// ---------------------------------------------------------------- what a change may set
+
+TEST_P(SessionContract, SubscriptionsAndCursors) {
+  Claimed c = claim("c");
+  model::SubscriptionRecord logged = subscription("a/#", true, {1, 10}), plain = subscription("b", false, {1, 20});
+  logged.options.qos = 2;
+  logged.options.no_local = true;
+  logged.subscription_id = 7;
+  logged.order = 3;
+  logged.draining = true;
+  logged.drain_to = {1, 99};
+  SessionChange first;
+  first.subscriptions = {{logged, plain}};
+  first.next_order = 4;
+  EXPECT_EQ(change("c", c.record.epoch, first), error_code{});
+  SessionChange moved;
+  moved.cursors = {{"a/#", {1, 15}}, {"b", {1, 25}}, {"unknown", {1, 1}}};
+  EXPECT_EQ(change("c", c.record.epoch, moved), error_code{});
+  EXPECT_EQ(change("c", c.record.epoch, {}), error_code{}) << "what is not set stays";
+  SessionRecord r = claim("c").record;
+  ASSERT_EQ(r.subscriptions.size(), 2u);
+  EXPECT_EQ(r.subscriptions[0].filter, "a/#");
+  EXPECT_EQ(r.subscriptions[0].options, logged.options);
+  EXPECT_EQ(r.subscriptions[0].subscription_id, 7u);
+  EXPECT_EQ(r.subscriptions[0].order, 3u);
+  EXPECT_TRUE(r.subscriptions[0].logged);
+  EXPECT_EQ(r.subscriptions[0].next, (Position{1, 15}));
+  EXPECT_TRUE(r.subscriptions[0].draining);
+  EXPECT_EQ(r.subscriptions[0].drain_to, (Position{1, 99}));
+  EXPECT_EQ(r.subscriptions[1].filter, "b");
+  EXPECT_EQ(r.subscriptions[1].next, (Position{1, 20})) << "it reads no log";
+  EXPECT_EQ(r.next_order, 4u);
+}
+
+/// The window as "id:state@offset".
+std::string window(const SessionRecord& r) {
+  std::string s;
+  for (auto& o : r.outbound)
+    s += (s.empty() ? "" : " ") + std::to_string(o.packet_id) + ":" + std::to_string(static_cast<int>(o.state)) + "@" +
+         std::to_string(o.position.offset);
+  return s;
+}
+
+TEST_P(SessionContract, PacketIdsUnderWay) {
+  auto out = [](std::uint16_t id, OutboundState state, std::uint64_t offset) {
+    model::OutboundRecord o;
+    o.packet_id = id;
+    o.state = state;
+    o.filter = "a";
+    o.position = {1, offset};
+    return o;
+  };
+  const auto sent1 = OutboundState::sent_qos1, sent2 = OutboundState::sent_qos2, released = OutboundState::released;
+  std::uint64_t epoch = claim("c").record.epoch;
+  auto after = [&](SessionChange change_) {
+    EXPECT_EQ(change("c", epoch, std::move(change_)), error_code{});
+    SessionRecord r = claim("c").record;
+    epoch = r.epoch;
+    std::string s = window(r) + " |";
+    for (auto& i : r.inbound) s += " " + std::to_string(i.packet_id);
+    return s;
+  };
+  SessionChange c;
+  c.outbound_set = {out(5, sent2, 50), out(6, sent1, 60), out(7, sent2, 70)};
+  EXPECT_EQ(after(c), "5:2@50 6:1@60 7:2@70 |");
+  c = {};
+  c.outbound_set = {out(5, released, 0), out(8, sent2, 80)};  // one changed, in its place, and one added
+  c.outbound_removed = {6};
+  c.inbound_added = {1, 2, 3};
+  EXPECT_EQ(after(c), "5:3@0 7:2@70 8:2@80 | 1 2 3");
+  c = {};
+  c.inbound_removed = {2, 9};
+  c.inbound_added = {4, 1};  // a repeat is harmless
+  c.outbound_removed = {5, 99};
+  EXPECT_EQ(after(c), "7:2@70 8:2@80 | 1 3 4");
+  c = {};
+  c.outbound = {{out(8, sent2, 80), out(1, sent1, 10)}};  // the whole window, on leaving
+  EXPECT_EQ(after(c), "8:2@80 1:1@10 | 1 3 4");
+  c = {};
+  c.outbound = std::vector<model::OutboundRecord>{};
+  EXPECT_EQ(after(c), " | 1 3 4");
+}
+
+TEST_P(SessionContract, AMessageThatNoLogHoldsIsKeptWithItsId) {
+  Claimed c = claim("c");
+  model::OutboundRecord o;
+  o.packet_id = 1;
+  o.message = message("group", "of a shared group");
+  SessionChange change_;
+  change_.outbound_set = {o};
+  EXPECT_EQ(change("c", c.record.epoch, change_), error_code{});
+  SessionRecord r = claim("c").record;
+  ASSERT_EQ(r.outbound.size(), 1u);
+  EXPECT_EQ(payload(r.outbound[0].message), "of a shared group");
+}
+
+TEST_P(SessionContract, WillAndExpiry) {
+  Claimed c = claim("c", false, true, kStart, "first");
+  SessionChange change_;
+  change_.expiry = 7;
+  change_.will = model::WillRecord{message("will", "second"), 5, 60, true};
+  EXPECT_EQ(change("c", c.record.epoch, change_), error_code{});
+  EXPECT_EQ(leave("c", c.record.epoch, at(100), at(5)), error_code{});
+  EXPECT_EQ(due(at(4)), "");
+  auto taken = ask<std::vector<Due>>([&](auto done) { sessions().take_due(at(5), done); });
+  ASSERT_EQ(taken->size(), 1u);
+  const Due& d = taken->front();
+  EXPECT_EQ(payload(d.will.message), "second");
+  EXPECT_FALSE(d.ended);
+  // The message expires from when it is published [MQTT5 3.1.3.2.4].
+  EXPECT_TRUE(d.will.expires);
+  EXPECT_EQ(d.will.expiry_interval, 60u);
+  SessionRecord r = claim("c").record;
+  EXPECT_EQ(r.expiry, 100u) << "of the new connection";
+  EXPECT_EQ(r.will.message, nullptr) << "a will belongs to its connection";
+}
+
+// ---------------------------------------------------------------- time
+
+TEST_P(SessionContract, ASessionWaitsForItsClientAsLongAsItSaid) {
+  const struct {
+    WallTime expires, now;
+    bool present;
+  } rows[] = {{at(100), at(0), true},
+              {at(100), at(99), true},
+              {at(100), at(100), false},
+              {at(100), at(5000), false},
+              {kNoExpiry, at(1'000'000'000), true}};
+  for (const auto& row : rows) {
+    use({});
+    Claimed c = claim("c");
+    EXPECT_EQ(leave("c", c.record.epoch, row.expires), error_code{});
+    Claimed next = claim("c", false, true, row.now);  // even if nobody has taken what was due
+    EXPECT_EQ(next.present, row.present);
+    EXPECT_EQ(next.record.incarnation == c.record.incarnation, row.present);
+  }
+}
+
+TEST_P(SessionContract, TheClientsReturnAndItsWill) {
+  const struct {
+    const char* what;
+    WallTime will_due, now;
+    bool clean;
+    std::string_view published;
+  } rows[] = {
+      {"back in time: cancelled", at(10), at(9), false, "none"},  // [MQTT-3.1.3-9]
+      {"back too late", at(10), at(10), false, "gone"},
+      {"back in time, but the session ends", at(10), at(9), true, "gone"},
+      {"no will was due", kNoExpiry, at(50), false, "none"},
+      {"after the session", at(10), at(200), false, "gone"},
+  };
+  for (const auto& row : rows) {
+    use({});
+    Claimed c = claim("c", false, true, kStart, "gone");
+    EXPECT_EQ(leave("c", c.record.epoch, at(100), row.will_due), error_code{});
+    Claimed next = claim("c", row.clean, true, row.now);
+    EXPECT_EQ(payload(next.will.message), row.published) << row.what;
+    EXPECT_EQ(due(at(60)), "") << "neither twice nor after the return: " << row.what;
+  }
+}
+
+TEST_P(SessionContract, TakingWhatIsDue) {
+  const struct {
+    const char* what;
+    WallTime expires, will_due;
+    bool has_will;
+    std::string at9, at10, at50, at100;
+  } rows[] = {
+      {"session only", at(100), kNoExpiry, false, "", "", "", "c ended"},
+      {"will, then session", at(100), at(10), true, "", "c will=w", "", "c ended"},
+      {"both at once", at(10), at(10), true, "", "c will=w ended", "", ""},
+      {"a delay longer than the session", at(50), at(100), true, "", "", "c will=w ended", ""},
+      {"a time for no will", at(100), at(10), false, "", "", "", "c ended"},
+      {"a will that is not to come by itself", at(100), kNoExpiry, true, "", "", "", "c will=w ended"},
+      {"never", kNoExpiry, kNoExpiry, false, "", "", "", ""},
+      {"will of a session without end", kNoExpiry, at(10), true, "", "c will=w", "", ""},
+  };
+  for (const auto& row : rows) {
+    use({});
+    Claimed c = claim("c", false, true, kStart, row.has_will ? "w" : "");
+    EXPECT_EQ(leave("c", c.record.epoch, row.expires, row.will_due), error_code{});
+    EXPECT_EQ(due(at(9)), row.at9) << row.what;
+    EXPECT_EQ(due(at(10)), row.at10) << row.what;
+    EXPECT_EQ(due(at(50)), row.at50) << row.what;
+    EXPECT_EQ(due(at(100)), row.at100) << row.what;
+    EXPECT_EQ(due(at(100)), "") << "given out once: " << row.what;
+    EXPECT_EQ(sessions().any(), row.expires == kNoExpiry) << row.what;
+  }
+}
+
+TEST_P(SessionContract, NothingOfAConnectedSessionIsDue) {
+  Claimed c = claim("c", false, true, kStart, "w");
+  EXPECT_EQ(due(at(1'000'000)), "");
+  EXPECT_EQ(leave("c", c.record.epoch, at(100), at(10)), error_code{});
+  Claimed back = claim("c", false, true, at(5), "w2");
+  EXPECT_EQ(due(at(1000)), "") << "the times of the connection before";
+  EXPECT_EQ(leave("c", back.record.epoch, at(3000), at(2000)), error_code{});
+  EXPECT_EQ(due(at(1999)), "");
+  EXPECT_EQ(due(at(2000)), "c will=w2");
+  EXPECT_EQ(due(at(3000)), "c ended");
+}
+
+TEST_P(SessionContract, ManyAreDueInTheOrderOfTheirTimes) {
+  std::string expected;
+  for (int i = 0; i < 50; ++i) {
+    std::string id = "c" + std::to_string(i);
+    EXPECT_EQ(leave(id, claim(id).record.epoch, at(1000 - i)), error_code{});
+    expected = id + " ended" + (expected.empty() ? "" : "; ") + expected;
+  }
+  EXPECT_EQ(due(at(1000)), expected);
+  EXPECT_FALSE(sessions().any());
+}
+
+TEST_P(SessionContract, ASessionThatEndsByTimeLeavesItsLogs) {
+  Claimed c = claim("c");
+  auto log = join("own", "c#" + std::to_string(c.record.incarnation));
+  SessionChange subs;
+  subs.subscriptions = {{subscription("own", true)}};
+  EXPECT_EQ(change("c", c.record.epoch, subs), error_code{});
+  EXPECT_EQ(leave("c", c.record.epoch, at(10)), error_code{});
+  EXPECT_EQ(due(at(10)), "c ended");
+  stores().settle();
+  EXPECT_EQ(stores().announced(), (Stores::Announced{{"own", log.log}, {"own", 0}}));
+}
+
+TEST_P(SessionContract, BoundedInSessions) {
+  model::Limits limits;
+  limits.sessions = 2;
+  use(limits);
+  claim("a");
+  Claimed b = claim("b");
+  auto refused = [&](bool durable) {
+    Claim c;
+    c.client_id = "c";
+    c.durable = durable;
+    c.expiry = 10;
+    auto r = ask<Claimed>([&](auto done) { sessions().claim(std::move(c), done); });
+    return r ? error_code{} : r.error();
+  };
+  EXPECT_EQ(refused(true), errc::quota);
+  EXPECT_EQ(refused(false), error_code{}) << "one that is not kept needs no room";
+  EXPECT_TRUE(claim("a").present) << "one that is there goes on";
+  EXPECT_FALSE(claim("a", true).present) << "and may begin anew";
+  EXPECT_EQ(end("b", b.record.epoch), error_code{});
+  EXPECT_EQ(refused(true), error_code{});
+}
+
+TEST_P(SessionContract, AMembershipThatTheRecordDoesNotKnowYetGoesWithTheSession) {
+  // SUBSCRIBE: the record is written first, the log joined then; the connection may end in between.
+  Claimed c = claim("c");
+  auto log = join("own", "c#" + std::to_string(c.record.incarnation));
+  SessionChange subs;
+  subs.subscriptions = {{subscription("own", false)}};
+  EXPECT_EQ(change("c", c.record.epoch, subs), error_code{});
+  EXPECT_EQ(end("c", c.record.epoch), error_code{});
+  stores().settle();
+  EXPECT_EQ(stores().announced(), (Stores::Announced{{"own", log.log}, {"own", 0}}));
+}
+
+TEST_P(SessionContract, AnswersComeInTheOrderOfTheRequests) {
+  std::vector<int> order;
+  for (int i = 0; i < 100; i += 2) {
+    Claim c;
+    c.client_id = "c";
+    c.durable = true;
+    c.expiry = 10;
+    sessions().claim(std::move(c), [&, i](result<Claimed>) { order.push_back(i); });
+    sessions().take_due(kStart, [&, i](result<std::vector<Due>>) { order.push_back(i + 1); });
+  }
+  ASSERT_TRUE(stores().wait([&] { return order.size() == 100; }));
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(order[static_cast<std::size_t>(i)], i);
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, SessionContract, testing::ValuesIn(implementations()), name_of);
+
+}  // namespace
+}  // namespace sb::store::test
