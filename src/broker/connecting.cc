@@ -136,6 +136,7 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
       to.cursor->next = sub.next;
       to.cursor->draining = sub.draining;
       to.cursor->drain_to = sub.drain_to;
+      to.cursor->covers = sub.covers;
     }
     if (!sub.draining) index(to, *s, k);
   }
@@ -389,27 +390,16 @@ void Core::leave_durable(Channel& c, Session& s, Ending how, ClientKey k) {
   }
   std::vector<model::SubscriptionRecord> subs;
   for (auto& sub : s.subscriptions()) {
-    model::SubscriptionRecord r;
-    r.filter = sub.filter;
-    r.options = sub.options;
-    r.subscription_id = sub.subscription_id;
-    r.order = sub.order;
-    if (sub.cursor) {
-      r.logged = true;
-      r.next = sub.cursor->next;
-      r.draining = sub.cursor->draining;
-      r.drain_to = sub.cursor->drain_to;
-      stores_.logs->release(sub.filter, s.member(), s.low(*sub.cursor));
-    }
-    subs.push_back(std::move(r));
+    if (sub.cursor) stores_.logs->release(sub.filter, s.member(), s.low(*sub.cursor));
+    subs.push_back(record_of(sub));
   }
   std::vector<model::OutboundRecord> out;
   s.window.for_each([&](PacketId id, InFlight& e) {
     model::OutboundRecord r;
     r.packet_id = id;
-    r.state = e.state;
+    r.state = e.state == OutboundState::received ? OutboundState::released : e.state;
     r.position = e.position;
-    if (e.state != OutboundState::released) {
+    if (r.state != OutboundState::released) {
       for (auto& sub : s.subscriptions())
         if (e.log && sub.cursor && sub.cursor->log == e.log) r.filter = sub.filter;
       if (r.filter.empty()) r.message = e.message;

@@ -209,6 +209,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void unindex(const session::Subscription& s, ClientKey k);
   void join(Channel& c, const std::string& filter, std::shared_ptr<PendingSubscribe> p);
   void subscribe_settled(std::shared_ptr<PendingSubscribe> p);
+  static model::SubscriptionRecord record_of(const session::Subscription& s);
   void save_subscriptions(session::Session& s, std::function<void(bool)> done);
   void leave_log(Channel& c, session::Session& s, session::Subscription& sub);
   void hold_messages_of(session::Session& s, std::uint64_t log);
@@ -224,6 +225,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
     std::vector<std::uint32_t> ids;
   };
   void pump_once(Channel& c);
+  static bool drained(session::Session& s, const session::Subscription& sub);
   static std::string gap_property(const session::Cursor& cursor);
   static Wanted wanted_by(const session::Session& s, const model::MessageView& m);
   void read_log(Channel& c, session::Subscription& sub, std::vector<model::OutboundRecord>& to_store);

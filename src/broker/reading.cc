@@ -43,19 +43,26 @@ void Core::pump_once(Channel& c) {
     if (clients_[c.slot].extra && clients_[c.slot].extra->resend) return;
   }
   std::vector<OutboundRecord> to_store;
-  std::vector<std::string> drained;
-  for (auto& sub : s.subscriptions()) {
-    if (!sub.cursor) continue;
-    read_log(c, sub, to_store);
-    if (sub.cursor->draining && sub.cursor->next >= sub.cursor->drain_to) drained.push_back(sub.filter);
-  }
-  for (auto& filter : drained) {
+  std::vector<std::string> done;
+  for (auto& sub : s.subscriptions())
+    if (sub.cursor) read_log(c, sub, to_store);
+  for (auto& sub : s.subscriptions())
+    if (drained(s, sub)) done.push_back(sub.filter);
+  for (auto& filter : done) {
     leave_log(c, s, *s.find(filter));
     counters.subscriptions.sub();
     s.remove(filter);
   }
-  if (!drained.empty()) save_subscriptions(s, [](bool) {});
+  if (!done.empty()) save_subscriptions(s, [](bool) {});
   if (!to_store.empty()) send_stored(c, std::move(to_store));
+}
+
+/// True when an unsubscribed one has delivered what it owed, and the others have passed over what it answers for.
+bool Core::drained(Session& s, const Subscription& sub) {
+  if (!sub.cursor || !sub.cursor->draining || sub.cursor->next < sub.cursor->drain_to) return false;
+  for (auto& [filter, upto] : sub.cursor->covers)
+    if (auto* other = s.find(filter); other && other->cursor && other->cursor->next < upto) return false;
+  return true;
 }
 
 void Core::read_log(Channel& c, Subscription& sub, std::vector<OutboundRecord>& to_store) {

@@ -121,23 +121,26 @@ void Core::join(Channel& c, const std::string& filter, std::shared_ptr<PendingSu
   });
 }
 
+model::SubscriptionRecord Core::record_of(const Subscription& sub) {
+  model::SubscriptionRecord r;
+  r.filter = sub.filter;
+  r.options = sub.options;
+  r.subscription_id = sub.subscription_id;
+  r.order = sub.order;
+  if (sub.cursor) {
+    r.logged = true;
+    r.next = sub.cursor->next;
+    r.draining = sub.cursor->draining;
+    r.drain_to = sub.cursor->drain_to;
+    r.covers = sub.cursor->covers;
+  }
+  return r;
+}
+
 void Core::save_subscriptions(Session& s, std::function<void(bool)> done) {
   ports::SessionChange change;
   std::vector<model::SubscriptionRecord> records;
-  for (auto& sub : s.subscriptions()) {
-    model::SubscriptionRecord r;
-    r.filter = sub.filter;
-    r.options = sub.options;
-    r.subscription_id = sub.subscription_id;
-    r.order = sub.order;
-    r.logged = sub.cursor != nullptr;
-    if (sub.cursor) {
-      r.next = sub.cursor->next;
-      r.draining = sub.cursor->draining;
-      r.drain_to = sub.cursor->drain_to;
-    }
-    records.push_back(std::move(r));
-  }
+  for (auto& sub : s.subscriptions()) records.push_back(record_of(sub));
   change.subscriptions = std::move(records);
   change.next_order = s.next_order();
   stores_.sessions->change(s.client_id, s.epoch, std::move(change), [done](result<void> r) { done(r.has_value()); });
@@ -193,14 +196,16 @@ void Core::unsubscribe(Channel& c, PacketId id, const std::vector<std::string_vi
 /// its to deliver.
 bool Core::start_draining(Session& s, Subscription& sub) {
   model::Position head = feeds_.head(sub.cursor->log);
-  if (sub.cursor->next >= head) return false;
-  bool overlapped = false;
+  bool behind = sub.cursor->next < head, overlapped = false;
+  sub.cursor->covers.clear();
   for (auto& other : s.subscriptions()) {
     if (&other == &sub || !other.cursor || other.order < sub.order) continue;
+    model::Position upto = feeds_.head(other.cursor->log);
     overlapped = true;
-    sub.cursor->covers.emplace_back(other.cursor->log, feeds_.head(other.cursor->log));
+    behind |= other.cursor->next < upto;  // and would deliver again what this one has delivered
+    sub.cursor->covers.emplace_back(other.filter, upto);
   }
-  if (!overlapped) return false;
+  if (!overlapped || !behind) return false;
   sub.cursor->draining = true;
   sub.cursor->drain_to = head;
   return true;

@@ -3,6 +3,7 @@
 #include <compare>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/time.h"
@@ -29,6 +30,7 @@ struct SubscriptionRecord {
   /// Unsubscribed, but messages up to here are still owed, since younger subscriptions have passed them over.
   bool draining = false;
   Position drain_to;
+  std::vector<std::pair<std::string, Position>> covers;  ///< see session::Cursor
 };
 
 enum class OutboundState : std::uint8_t {

@@ -53,8 +53,8 @@ bool Session::responsible(const Subscription& s, std::string_view topic, model::
     }
     if (other.order > s.order || !model::matches(other.filter, topic)) continue;
     if (!other.cursor->draining) return false;
-    for (auto& [log, upto] : other.cursor->covers)
-      if (log == s.cursor->log && at <= upto) return false;
+    for (auto& [filter, upto] : other.cursor->covers)
+      if (filter == s.filter && at <= upto) return false;
   }
   return wanted;
 }

@@ -23,7 +23,7 @@ struct Cursor {
   /// drain_to is still owed from it, and it still answers for what `covers` says of the logs of the others.
   bool draining = false;
   model::Position drain_to;
-  std::vector<std::pair<std::uint64_t, model::Position>> covers;
+  std::vector<std::pair<std::string, model::Position>> covers;  ///< by filter
 };
 
 /// One subscription of a session.

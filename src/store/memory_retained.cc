@@ -62,16 +62,18 @@ void MemoryRetained::set(model::MessagePtr m, Done<void> done) {
 void MemoryRetained::match(std::string_view filter, std::string resume, std::size_t max, WallTime now, Done<Page> done) {
   constexpr int kSteps = 20000;  // of one request
   Page page;
+  std::string erased;  // the last one: its place is still where this request has got to
   std::string_view prefix = literal_prefix(filter);
   // "a/#" matches "a" as well.
   if (prefix.ends_with('/')) prefix.remove_suffix(1);
   auto it = resume.empty() ? messages_.lower_bound(std::string(prefix)) : messages_.upper_bound(resume);
   for (int step = 0; it != messages_.end() && it->first.starts_with(prefix); ++step) {
     if (step == kSteps || page.messages.size() == max) {
-      page.resume = std::prev(it)->first;
+      page.resume = it == messages_.begin() ? std::move(erased) : std::prev(it)->first;
       break;
     }
     if (it->second->view().expired(now)) {
+      erased = it->first;
       it = messages_.erase(it);
       count_.store(messages_.size(), std::memory_order_relaxed);
     } else if (model::matches(filter, it->first)) {

@@ -183,7 +183,7 @@ TEST(OutBuffer, BehavesLikeAString) {
   {
     OutBuffer b;
     std::string model;
-    for (int i = 0; i < 20000; ++i) {
+    for (int i = 0; i < 6000; ++i) {
       switch (below(5)) {
         case 0: {
           std::string piece = pattern(below(4) ? below(300) : below(20000), random());

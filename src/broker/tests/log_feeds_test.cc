@@ -330,14 +330,14 @@ void random_run(unsigned seed, std::size_t tail_bytes, std::uint32_t bound) {
 }
 
 TEST(LogFeeds, NoLossNoRepeatNoDisorder) {
-  for (unsigned seed = 0; seed < 60; ++seed) {
+  for (unsigned seed = 0; seed < 40; ++seed) {
     random_run(seed, seed % 3 == 0 ? 1 << 20 : 2000, 0);
     if (HasFatalFailure()) return;
   }
 }
 
 TEST(LogFeeds, WhatIsMissingWasCounted) {
-  for (unsigned seed = 0; seed < 60; ++seed) {
+  for (unsigned seed = 0; seed < 40; ++seed) {
     random_run(seed, seed % 3 == 0 ? 1 << 20 : 2000, 100 + seed * 7);
     if (HasFatalFailure()) return;
   }

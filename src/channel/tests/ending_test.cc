@@ -176,10 +176,12 @@ TEST(Ending, ServerReferenceWhenTheBrokerGoesAway) {
   ChannelConfig config;
   config.server_reference = "other:1883";
   for (Version v : kVersions)
-    for (Reason r : {Reason::use_another_server, Reason::server_moved}) {
+    for (Reason r : {Reason::use_another_server, Reason::server_moved, Reason::server_shutting_down}) {
       WithWill t(v, config);
       t.channel->shut_down(r);
-      EXPECT_EQ(t.sent(), v == Version::v5 ? fmt::format("DISCONNECT [{0}] server=other:1883 why={0}", text(r)) : "");
+      Reason told = r == Reason::server_shutting_down ? Reason::use_another_server : r;
+      EXPECT_EQ(t.sent(),
+                v == Version::v5 ? fmt::format("DISCONNECT [{0}] server=other:1883 why={0}", text(told)) : "");
     }
 }
 
@@ -229,6 +231,24 @@ TEST(Ending, KeepAliveIsOneAndAHalf) {
                     (v == Version::v5 ? " → DISCONNECT [keep alive timeout] why=keep alive timeout" : ""));
       EXPECT_EQ(t.host.counters.keep_alive_timeouts.get(), 1u);
     }
+}
+
+TEST(Ending, AClientThatWeDoNotListenToIsNotDead) {
+  for (Version v : kVersions) {
+    WithWill t(v, {}, 10);
+    t.host.hold_subscribes = true;
+    t.feed(subscribe(v, 1, {{"a", {}}}) + pingreq());
+    EXPECT_TRUE(t.channel->input_waits());
+    t.host.now = t.channel->deadline();
+    t.channel->on_deadline();
+    EXPECT_TRUE(t.channel->up());
+    EXPECT_EQ(t.channel->deadline(), t.host.now + Millis(15'000)) << "looked at again then";
+    t.channel->subscribed(1, {Reason::success});
+    t.happened();
+    t.host.now = t.channel->deadline();
+    t.channel->on_deadline();
+    EXPECT_FALSE(t.channel->up());
+  }
 }
 
 TEST(Ending, NoKeepAliveNoDeadline) {

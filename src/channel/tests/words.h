@@ -116,6 +116,15 @@ inline std::string words(Version v, std::string_view bytes) {
 
 // ---------------------------------------------------------------- what a client sends
 
+/// Properties of CONNECT: what the client can take; 0 leaves one out.
+inline std::string client_limits(std::uint16_t receive_maximum, std::uint32_t packet = 0, std::uint16_t aliases = 0) {
+  mqtt::PropertyWriter w;
+  if (receive_maximum) w.u16(PropertyId::receive_maximum, receive_maximum);
+  if (packet) w.u32(PropertyId::maximum_packet_size, packet);
+  if (aliases) w.u16(PropertyId::topic_alias_maximum, aliases);
+  return std::string(w.bytes());
+}
+
 struct Pub {
   std::string_view topic, payload;
   std::uint8_t qos = 0;

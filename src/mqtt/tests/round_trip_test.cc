@@ -40,12 +40,9 @@ TEST(RoundTrip, Connect) {
         out.keep_alive = static_cast<std::uint16_t>(n);
         if (shape & 2) out.properties = properties.bytes();
         if (shape & 4) {
-          auto& will = out.will.emplace();
-          will.topic = "will/topic";
-          will.payload = payload;
-          will.qos = static_cast<std::uint8_t>(n % 3);
-          will.retain = shape & 8;
+          ConnectOut::Will will{"will/topic", payload, {}, static_cast<std::uint8_t>(n % 3), (shape & 8) != 0};
           if (shape & 8) will.properties = will_properties.bytes();
+          out.will = will;
         }
         if (shape & 16) out.username = user;
         if (shape & 32 && (v == Version::v5 || shape & 16)) out.password = password;

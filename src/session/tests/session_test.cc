@@ -130,7 +130,7 @@ TEST(Session, ADrainingSubscriptionDeliversWhatYoungerOnesPassedOver) {
   Subscription& old = durable(s, "a/+", 1);
   old.cursor->draining = true;
   old.cursor->drain_to = at(10);
-  old.cursor->covers = {{2, at(7)}};
+  old.cursor->covers = {{"a/b", at(7)}};
   durable(s, "a/b", 2);
   const Subscription& draining = *s.find("a/+");
   const Subscription& young = *s.find("a/b");

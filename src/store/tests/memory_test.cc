@@ -47,14 +47,21 @@ TEST(NextCandidate, SkipsNoMatchingTopic) {
   for (int i = 0; i < 400; ++i) {
     std::string filter = make(true);
     if (filter.empty()) continue;
-    for (std::size_t k = 0; k < topics.size(); ++k) {
-      if (model::matches(filter, topics[k])) continue;
-      std::string next = next_candidate(filter, topics[k]);
-      if (!next.empty()) {
-        ASSERT_GT(next, topics[k]) << filter;
+    const std::string* match_behind = nullptr;  // the first matching topic behind the k-th
+    for (std::size_t k = topics.size(); k-- > 0;) {
+      if (model::matches(filter, topics[k])) {
+        match_behind = &topics[k];
+        continue;
       }
-      for (std::size_t j = k + 1; j < topics.size() && (next.empty() || topics[j] < next); ++j)
-        ASSERT_FALSE(model::matches(filter, topics[j])) << filter << " at " << topics[k] << " skips " << topics[j];
+      std::string next = next_candidate(filter, topics[k]);
+      if (next.empty()) {
+        ASSERT_EQ(match_behind, nullptr) << filter << " at " << topics[k] << " misses " << *match_behind;
+        continue;
+      }
+      ASSERT_GT(next, topics[k]) << filter;
+      if (match_behind) {
+        ASSERT_LE(next, *match_behind) << filter << " at " << topics[k];
+      }
     }
   }
 }

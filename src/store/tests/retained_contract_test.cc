@@ -120,7 +120,7 @@ TEST_P(RetainedContract, ExpiredOnesAreNotGivenOut) {
 
 TEST_P(RetainedContract, ManyExpiredOnesInFront) {
   // More than one request looks at, so that pages come back empty.
-  constexpr int kMany = 45'000;
+  constexpr int kMany = 21'000;
   int answers = 0;
   for (int i = 0; i < kMany; ++i)
     retained().set(message("a/" + std::to_string(100'000 + i), "x", kNow), [&](result<void> r) {
@@ -134,7 +134,7 @@ TEST_P(RetainedContract, ManyExpiredOnesInFront) {
 }
 
 TEST_P(RetainedContract, ManyThatDoNotMatch) {
-  constexpr int kMany = 45'000;
+  constexpr int kMany = 21'000;
   int answers = 0;
   for (int i = 0; i < kMany; ++i)
     retained().set(message("a/" + std::to_string(100'000 + i) + "/y", "x"), [&](result<void>) { ++answers; });
@@ -175,7 +175,7 @@ TEST_P(RetainedContract, MatchesLikeANaiveScan) {
   };
   std::map<std::string, std::string> model;
   std::size_t found = 0;
-  for (int step = 0; step < 1500; ++step) {
+  for (int step = 0; step < 400; ++step) {
     for (int i = 0; i < 3; ++i) {
       std::string t = topic(levels, std::size(levels));
       if (t.empty()) continue;
@@ -196,7 +196,7 @@ TEST_P(RetainedContract, MatchesLikeANaiveScan) {
     found += expected.size();
     ASSERT_EQ(match(filter, 1 + random() % 5), expected) << filter;
   }
-  EXPECT_GT(found, 5000u);
+  EXPECT_GT(found, 1000u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, RetainedContract, testing::ValuesIn(implementations()), name_of);

@@ -1,0 +1,511 @@
+// SPDX-License-Identifier: MIT
+// Durable sessions: what they miss, what is under way when they leave, overlapping filters, bounds.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "broker/tests/bench.h"
+
+namespace sb::broker::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
+
+class Durable : public ::testing::TestWithParam<bool> {
+ protected:
+  explicit Durable(model::Limits limits = {}) : b({.shards = 2, .delayed = GetParam(), .limits = limits}) { pub.up(); }
+  Bench b;
+  Client pub{b, "pub"};
+  PacketId next_id = 1;
+
+  std::unique_ptr<Client> come(ConnectOptions o = {}, std::size_t shard = 0, const std::string& id = "c",
+                               Version v = Version::v5) {
+    o.clean = false;
+    if (o.expiry == 0) o.expiry = 1000;
+    auto c = std::make_unique<Client>(b, id, v, shard);
+    c->connect(o);
+    return c;
+  }
+  void publish(std::string_view topic, std::string_view payload, std::uint8_t qos = 1, std::int64_t expiry = -1) {
+    pub.publish(topic, payload, {.qos = qos, .id = static_cast<PacketId>(qos ? next_id++ : 0), .expiry = expiry});
+    pub.messages();
+  }
+};
+INSTANTIATE_TEST_SUITE_P(All, Durable, ::testing::Bool(), [](auto& i) { return i.param ? "later" : "at_once"; });
+
+TEST_P(Durable, WhatItMissedComesWhenItIsBack) {
+  for (Version v : {Version::v31, Version::v311, Version::v5}) {
+    std::string id = "c" + std::to_string(static_cast<int>(v));
+    auto c = come({}, 0, id, v);
+    EXPECT_EQ(c->take(), Words{"CONNACK 00"});
+    c->subscribed("a/#", 2);
+    publish("a/1", "while there");
+    EXPECT_THAT(Client::payloads(c->messages()), ElementsAre("while there"));
+    c->disconnect();
+    c.reset();
+    publish("a/1", "1", 1);
+    publish("a/2", "2", 2);
+    publish("a/1", "qos 0 is not kept", 0);
+    publish("b", "not for it", 1);
+    c = come({}, 1, id, v);  // on another shard
+    auto all = c->messages();
+    EXPECT_THAT(Client::payloads(all), ElementsAre("1", "2"));
+    for (auto& p : all) EXPECT_FALSE(p.dup || p.retain);
+    c->disconnect();
+    c = come({}, 0, id, v);
+    EXPECT_EQ(c->take(), v == Version::v31 ? Words{"CONNACK 00"} : Words{"CONNACK 00 present"});
+    publish("a/1", "again there", 0);
+    EXPECT_THAT(Client::payloads(c->messages()), ElementsAre("again there"));
+  }
+}
+
+TEST_P(Durable, ACleanStartBeginsAnew) {
+  auto c = come();
+  c->take();
+  c->subscribed("a", 1);
+  c.reset();
+  publish("a", "1");
+  Client clean(b, "c");
+  clean.connect();
+  EXPECT_EQ(clean.take(), Words{"CONNACK 00"});
+  EXPECT_EQ(b.sessions.count(), 0u);
+  EXPECT_EQ(b.logs.count(), 0u);
+  EXPECT_EQ(b.node.index.nodes(), 0u);
+}
+
+TEST_P(Durable, EndsWithItsExpiry) {
+  auto c = come({.expiry = 50});
+  c->take();
+  c->subscribed("a", 1);
+  c.reset();
+  b.settle();
+  b.advance(Seconds(49));
+  b.core(0).run_due();
+  b.settle();
+  EXPECT_EQ(b.sessions.count(), 1u);
+  b.advance(Seconds(1));
+  b.core(0).run_due();
+  b.settle();
+  EXPECT_EQ(b.sessions.count(), 0u);
+  EXPECT_EQ(b.logs.count(), 0u);
+  // And at a return in the moment before anybody looked.
+  c = come({.expiry = 50});
+  c->take();
+  c.reset();
+  b.settle();
+  b.advance(Seconds(60));
+  c = come();
+  EXPECT_EQ(c->take(), Words{"CONNACK 00"});
+}
+
+TEST_P(Durable, DisconnectMayEndItOrMakeItLonger) {
+  auto c = come({.expiry = 50});
+  c->take();
+  c->send(disconnect_packet(Version::v5, Reason::success, 0));
+  b.settle();
+  EXPECT_EQ(b.sessions.count(), 0u);
+  c = come({.expiry = 50});
+  c->take();
+  c->send(disconnect_packet(Version::v5, Reason::success, 5000));
+  b.settle();
+  b.advance(Seconds(1000));
+  b.core(0).run_due();
+  b.settle();
+  EXPECT_EQ(b.sessions.count(), 1u);
+}
+
+TEST_P(Durable, ComingBackWithoutExpiryEndsItWithTheConnection) {
+  auto c = come();
+  c->take();
+  c->subscribed("a", 1);
+  c.reset();
+  publish("a", "1");
+  Client last(b, "c");
+  last.connect({.clean = false});
+  EXPECT_EQ(last.take(), (Words{"CONNACK 00 present", "PUBLISH a 1 qos1 id1"}));
+  last.disconnect();
+  b.settle();
+  EXPECT_EQ(b.sessions.count(), 0u);
+  EXPECT_EQ(b.logs.count(), 0u);
+}
+
+TEST_P(Durable, WhatIsUnderWayIsSentAgain) {
+  auto c = come();
+  c->take();
+  c->subscribed("a", 2);
+  publish("a", "one", 1);
+  publish("a", "two", 2);
+  publish("a", "three", 1);
+  publish("a", "four", 2);
+  auto first = c->packets();
+  ASSERT_EQ(Client::words(first), (Words{"PUBLISH a one qos1 id1", "PUBLISH a two qos2 id2", "PUBLISH a three qos1 id3",
+                                         "PUBLISH a four qos2 id4"}));
+  c->answer(first[0]);
+  c->answer(first[1]);
+  EXPECT_EQ(c->take(), Words{"PUBREL 2"});
+  c->lose();
+  publish("a", "five", 1);
+  for (int again = 0; again < 2; ++again) {
+    c = come({}, static_cast<std::size_t>(1 - again));
+    EXPECT_EQ(c->take(), (Words{"CONNACK 00 present", "PUBREL 2", "PUBLISH a three qos1 id3 dup",
+                                "PUBLISH a four qos2 id4 dup", again ? "PUBLISH a five qos1 id5 dup" : "PUBLISH a five qos1 id5"}));
+    if (!again) c->lose();
+  }
+  c->ack(PacketType::pubcomp, 2);
+  c->ack(PacketType::puback, 3);
+  c->ack(PacketType::pubrec, 4);
+  c->ack(PacketType::puback, 5);
+  EXPECT_EQ(c->take(), Words{"PUBREL 4"});
+  c->ack(PacketType::pubcomp, 4);
+  EXPECT_THAT(c->take(), IsEmpty());
+  c->disconnect();
+  c = come();
+  EXPECT_EQ(c->take(), Words{"CONNACK 00 present"}) << "nothing is left";
+}
+
+TEST_P(Durable, APubrecJustBeforeTheEndCounts) {
+  auto c = come();
+  c->take();
+  c->subscribed("a", 2);
+  publish("a", "x", 2);
+  EXPECT_EQ(c->take(), Words{"PUBLISH a x qos2 id1"});
+  c->ack(PacketType::pubrec, 1);
+  c->lose();  // before the store has answered
+  c = come();
+  EXPECT_EQ(c->take(), (Words{"CONNACK 00 present", "PUBREL 1"})) << "PUBLISH must not be sent again [MQTT-4.3.3-6]";
+}
+
+TEST_P(Durable, InboundQos2OfAnEarlierConnectionIsNotRoutedTwice) {
+  Client watcher(b, "watcher", Version::v5, 1);
+  watcher.up().subscribed("a", 2);
+  auto c = come();
+  c->take();
+  c->publish("a", "x", {.qos = 2, .id = 5});
+  EXPECT_EQ(c->take(), Words{"PUBREC 5"});
+  c->lose();
+  c = come({}, 1);
+  c->take();
+  c->publish("a", "x", {.qos = 2, .id = 5, .dup = true});
+  EXPECT_EQ(c->take(), Words{"PUBREC 5"});
+  c->ack(PacketType::pubrel, 5);
+  EXPECT_EQ(c->take(), Words{"PUBCOMP 5"});
+  c->lose();
+  c = come();
+  c->take();
+  c->ack(PacketType::pubrel, 5);
+  EXPECT_EQ(c->take(), Words{"PUBCOMP 5 92"});
+  EXPECT_THAT(Client::payloads(watcher.messages()), ElementsAre("x"));
+}
+
+TEST_P(Durable, TheReceiveMaximumHoldsForWhatIsSentAgainToo) {
+  auto c = come();
+  c->take();
+  c->subscribed("a", 2);
+  for (int i = 1; i <= 6; ++i) publish("a", std::to_string(i), static_cast<std::uint8_t>(1 + i % 2));
+  EXPECT_EQ(c->take().size(), 6u);
+  c->lose();
+  publish("a", "7");
+  c = come({.receive_maximum = 2});
+  auto got = c->packets();
+  ASSERT_EQ(got.size(), 3u) << "CONNACK and two";
+  Words all = Client::payloads({got.begin() + 1, got.end()});
+  for (auto& p : got) c->answer(p);
+  for (auto& p : c->messages()) all.push_back(p.payload);
+  EXPECT_EQ(all, (Words{"1", "2", "3", "4", "5", "6", "7"}));
+}
+
+TEST_P(Durable, AClientThatTakesLessThanBefore) {
+  auto c = come();
+  c->take();
+  c->subscribed("a", 2);
+  publish("a", std::string(200, 'x'), 1);
+  publish("a", std::string(200, 'y'), 2);
+  publish("a", "short", 1);
+  EXPECT_EQ(c->take().size(), 3u);
+  c->lose();
+  publish("a", std::string(200, 'z'), 2);
+  publish("a", "short too", 2);
+  c = come({.receive_maximum = 2, .packet_maximum = 60});
+  EXPECT_THAT(Client::payloads(c->messages()), ElementsAre("short", "short too"));
+  c->lose();
+  c = come();
+  EXPECT_EQ(c->take(), Words{"CONNACK 00 present"}) << "what could not be sent is over";
+}
+
+TEST_P(Durable, ExpiryWhileAway) {
+  auto c = come();
+  c->take();
+  c->subscribed("a", 1);
+  c.reset();
+  publish("a", "short", 1, 10);
+  publish("a", "long", 1, 100);
+  b.advance(Seconds(30));
+  c = come();
+  c->take();
+  c.reset();  // in flight: it does not expire any more
+  b.advance(Seconds(200));
+  c = come();
+  EXPECT_EQ(c->take(), (Words{"CONNACK 00 present", "PUBLISH a long qos1 id1 dup expiry=0"}));
+  EXPECT_EQ(b.core(0).counters.dropped_expired.get(), 1u);
+}
+
+TEST_P(Durable, ManyMoreThanAPage) {
+  auto c = come();
+  c->take();
+  c->subscribed("a", 1);
+  c.reset();
+  Words expected;
+  for (int i = 0; i < 1500; ++i) {
+    pub.publish("a", std::to_string(i), {.qos = 1, .id = 1});
+    expected.push_back(std::to_string(i));
+    if (i % 500 == 0) b.settle();
+  }
+  pub.take();
+  c = come({.receive_maximum = 100});
+  EXPECT_EQ(Client::payloads(c->messages()), expected);
+}
+
+TEST_P(Durable, ManySessionsReadOnce) {
+  std::vector<std::unique_ptr<Client>> all;
+  for (int i = 0; i < 30; ++i) {
+    all.push_back(come({}, 0, "m" + std::to_string(i)));
+    all.back()->take();
+    all.back()->subscribed("a", 1);
+    all.back()->disconnect();
+  }
+  for (int i = 0; i < 500; ++i) pub.publish("a", std::to_string(i), {.qos = 1, .id = 1});
+  pub.take();
+  EXPECT_EQ(b.logs.messages("a"), 500u) << "stored once";
+  for (int i = 0; i < 30; ++i) all[static_cast<std::size_t>(i)] = come({}, 0, "m" + std::to_string(i));
+  for (auto& c : all) EXPECT_EQ(c->messages().size(), 500u);
+  if (GetParam()) {
+    EXPECT_LE(b.delayed_logs(0).reads, 10u);
+  }
+}
+
+TEST_P(Durable, TheLogIsTrimmedBehindItsReaders) {
+  auto c = come();
+  c->take();
+  c->subscribed("a", 1);
+  for (int i = 0; i < 2000; ++i) {
+    pub.publish("a", "x", {.qos = 1, .id = 1});
+    if (i % 100 == 99) {
+      EXPECT_EQ(c->messages().size(), 100u);
+      b.core(0).tick();
+    }
+  }
+  b.settle();
+  EXPECT_LT(b.logs.messages("a"), 700u);
+}
+
+// ---- bounds of a log
+
+class DurableBound : public Durable {
+ protected:
+  static model::Limits bound() {
+    model::Limits l;
+    l.log_messages = 10;
+    return l;
+  }
+  DurableBound() : Durable(bound()) {}
+};
+INSTANTIATE_TEST_SUITE_P(All, DurableBound, ::testing::Bool(), [](auto& i) { return i.param ? "later" : "at_once"; });
+
+TEST_P(DurableBound, WhatIsLostIsCountedAndTold) {
+  for (std::uint8_t qos : {1, 2}) {
+    std::string id = "c" + std::to_string(qos);
+    std::uint64_t before = b.core(0).counters.dropped_log_bound.get();
+    auto c = come({}, 0, id);
+    c->take();
+    c->subscribed("a", qos);
+    c.reset();
+    for (int i = 0; i < 25; ++i) publish("a", std::to_string(i), qos);
+    c = come({}, 0, id);
+    auto got = c->messages();
+    ASSERT_EQ(got.size(), 10u);
+    EXPECT_EQ(got[0].payload, "15");
+    EXPECT_EQ(got[0].gap, "15");
+    for (std::size_t i = 1; i < got.size(); ++i) EXPECT_EQ(got[i].gap, "");
+    EXPECT_EQ(b.core(0).counters.dropped_log_bound.get() - before, 15u);
+    c->send(disconnect_packet(Version::v5, Reason::success, 0));
+    b.settle();
+  }
+}
+
+TEST_P(DurableBound, WhatWasUnderWayAndIsGone) {
+  auto c = come();
+  c->take();
+  c->subscribed("a", 1);
+  publish("a", "first");
+  EXPECT_EQ(c->take().size(), 1u);
+  c->lose();
+  for (int i = 0; i < 20; ++i) publish("a", std::to_string(i));
+  c = come();
+  auto got = c->messages();
+  EXPECT_EQ(got.size(), 10u);
+  EXPECT_EQ(b.core(0).counters.dropped_log_bound.get(), 11u) << "the one under way and ten of the others";
+}
+
+// ---- overlapping filters
+
+TEST_P(Durable, OverlappingFiltersGiveOneDelivery) {
+  auto c = come();
+  c->take();
+  c->subscribed("a/+", 1, 5).subscribed("a/#", 2, 6).subscribed("a/b", 0, 7).subscribed("#", 1);
+  publish("a/b", "1", 2);
+  publish("a/b/c", "2", 2);
+  publish("x", "3", 2);
+  publish("a/b", "4", 0);
+  auto got = c->messages();
+  ASSERT_EQ(got.size(), 4u);
+  std::sort(got.begin(), got.end(), [](auto& x, auto& y) { return x.payload < y.payload; });
+  EXPECT_EQ(got[0].qos, 2);
+  EXPECT_THAT(got[0].ids, UnorderedElementsAre(5, 6, 7));
+  EXPECT_EQ(got[1].qos, 2);
+  EXPECT_THAT(got[1].ids, UnorderedElementsAre(6));
+  EXPECT_EQ(got[2].qos, 1);
+  EXPECT_THAT(got[2].ids, IsEmpty());
+  EXPECT_EQ(got[3].qos, 0);
+  EXPECT_THAT(got[3].ids, UnorderedElementsAre(5, 6, 7));
+  c.reset();
+  publish("a/b", "5", 2);
+  c = come();
+  EXPECT_THAT(Client::payloads(c->messages()), ElementsAre("5"));
+}
+
+TEST_P(Durable, UnsubscribingTheResponsibleOneLosesAndRepeatsNothing) {
+  for (bool away : {false, true}) {
+    std::string id = away ? "x" : "y";
+    auto c = come({.receive_maximum = 2}, 0, id);
+    c->take();
+    c->subscribed("a/+", 1).subscribed("a/#", 1).subscribed("a/1", 1);
+    Words expected;
+    for (int i = 0; i < 8; ++i) publish("a/1", std::to_string(i)), expected.push_back(std::to_string(i));
+    auto first = c->packets();  // two; the window is full, the rest waits in the logs
+    ASSERT_EQ(first.size(), 2u);
+    c->unsubscribe("a/+");
+    for (int i = 8; i < 12; ++i) publish("a/1", std::to_string(i)), expected.push_back(std::to_string(i));
+    EXPECT_EQ(c->take().size(), 1u) << "UNSUBACK";
+    if (away) {
+      c->lose();
+      c = come({.receive_maximum = 2}, 0, id);
+      first = c->packets();
+      first.erase(first.begin());
+    }
+    for (auto& p : first) c->answer(p);
+    Words got = Client::payloads(first);
+    for (auto& p : c->messages()) got.push_back(p.payload);
+    EXPECT_EQ(got, expected) << away;
+    publish("a/1", "after");
+    EXPECT_THAT(Client::payloads(c->messages()), ElementsAre("after"));
+    publish("a/2", "after");
+    EXPECT_THAT(Client::payloads(c->messages()), ElementsAre("after"));
+    c->unsubscribe("a/#");
+    c->unsubscribe("a/1");
+    c->take();
+    publish("a/1", "nobody");
+    EXPECT_THAT(c->messages(), IsEmpty());
+    c->send(disconnect_packet(Version::v5, Reason::success, 0));
+    b.settle();
+    EXPECT_EQ(b.logs.count(), 0u);
+  }
+}
+
+TEST_P(Durable, UnsubscribingOneThatHasDeliveredAllWhileAnotherLags) {
+  auto c = come({.receive_maximum = 2});
+  c->take();
+  c->subscribed("a/+", 2).subscribed("a/#", 2);
+  publish("a/1", "1", 2);
+  publish("a/1", "2", 2);
+  auto first = c->packets();
+  ASSERT_EQ(first.size(), 2u);  // the window is full: the other one has not even passed over them
+  c->unsubscribe("a/+");
+  EXPECT_EQ(c->take().size(), 1u);
+  for (auto& p : first) c->answer(p);
+  EXPECT_THAT(c->messages(), IsEmpty());
+  publish("a/1", "3", 2);
+  EXPECT_THAT(Client::payloads(c->messages()), ElementsAre("3"));
+}
+
+TEST_P(Durable, UnsubscribingEndsWhatWasNotSent) {
+  auto c = come({.receive_maximum = 1});
+  c->take();
+  c->subscribed("a", 1);
+  publish("a", "1");
+  publish("a", "2");
+  auto first = c->packets();
+  c->unsubscribe("a");
+  EXPECT_EQ(c->take(), Words{"UNSUBACK 2 00"});
+  c->lose();
+  c = come({.receive_maximum = 1});
+  EXPECT_EQ(c->take(), (Words{"CONNACK 00 present", "PUBLISH a 1 qos1 id1 dup"})) << "[MQTT-3.10.4-3]";
+  c->ack(PacketType::puback, 1);
+  EXPECT_THAT(c->take(), IsEmpty());
+  EXPECT_EQ(b.logs.count(), 0u);
+}
+
+TEST_P(Durable, SubscribingAnewAfterUnsubscribingWithARest) {
+  auto c = come({.receive_maximum = 2});
+  c->take();
+  c->subscribed("a/+", 2).subscribed("a/#", 2);
+  Words expected;
+  for (int i = 0; i < 6; ++i) publish("a/1", std::to_string(i), 2), expected.push_back(std::to_string(i));
+  c->unsubscribe("a/+");
+  c->subscribe("a/+", 2);
+  for (int i = 6; i < 9; ++i) publish("a/1", std::to_string(i), 2), expected.push_back(std::to_string(i));
+  EXPECT_EQ(Client::payloads(c->messages()), expected);
+}
+
+TEST_P(Durable, NoLocalBesideAnotherSubscription) {
+  auto c = come();
+  c->take();
+  model::SubscribeOptions o;
+  o.qos = 1;
+  o.no_local = true;
+  c->subscribe("a/+", o);
+  c->subscribe("a/1", 0);
+  c->take();
+  c->publish("a/1", "own", {.qos = 1, .id = 1});
+  c->publish("a/2", "own", {.qos = 1, .id = 2});
+  auto got = c->messages();
+  EXPECT_EQ(Client::words(got), Words{"PUBLISH a/1 own qos0"}) << "only the other one wants it, with its QoS";
+}
+
+TEST_P(Durable, RetainAsPublishedGoesThroughTheLog) {
+  auto c = come();
+  c->take();
+  model::SubscribeOptions o;
+  o.qos = 1;
+  o.retain_as_published = true;
+  c->subscribe("a", o);
+  c->subscribe("b", 1);
+  c->take();
+  pub.publish("a", "1", {.qos = 1, .id = 1, .retain = true});
+  pub.publish("b", "2", {.qos = 1, .id = 2, .retain = true});
+  EXPECT_THAT(Client::words(c->messages()),
+              UnorderedElementsAre("PUBLISH a 1 qos1 id1 retain", "PUBLISH b 2 qos1 id2"));
+}
+
+TEST_P(Durable, ChangingTheQosOfASubscription) {
+  auto c = come();
+  c->take();
+  c->subscribed("a", 0);
+  EXPECT_EQ(b.logs.count(), 0u) << "QoS 0 needs no log";
+  c->subscribed("a", 1);
+  EXPECT_EQ(b.logs.count(), 1u);
+  publish("a", "1", 1);
+  c->subscribed("a", 2);
+  c.reset();
+  publish("a", "2", 2);
+  c = come();
+  auto got = c->messages();
+  EXPECT_THAT(Client::words(got), ::testing::Contains("PUBLISH a 2 qos2 id2"));
+  c->subscribed("a", 0);
+  EXPECT_EQ(b.logs.count(), 0u);
+  publish("a", "3", 1);
+  EXPECT_EQ(Client::words(c->messages()), Words{"PUBLISH a 3 qos0"});
+}
+
+}  // namespace
+}  // namespace sb::broker::testing
