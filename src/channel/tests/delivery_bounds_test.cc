@@ -53,8 +53,11 @@ TEST(DeliveryBounds, AFullOutputDropsQos0AndQueuesTheRest) {
     EXPECT_EQ(t.deliver("a", "q2", 2), Delivered::queued);
     EXPECT_EQ(t.host.counters.dropped_queue_full.get(), 0u);
     t.sent();
+    EXPECT_TRUE(t.channel->has_room());
+    EXPECT_FALSE(t.channel->unhindered());
+    EXPECT_EQ(t.deliver("a", "q3", 1), Delivered::queued) << "those that wait come first";
     t.channel->drained();
-    EXPECT_EQ(t.sent(), "PUBLISH a q1 q1 #1; PUBLISH a q2 q2 #2");
+    EXPECT_EQ(t.sent(), "PUBLISH a q1 q1 #1; PUBLISH a q2 q2 #2; PUBLISH a q3 q1 #3");
     EXPECT_EQ(t.deliver("a", "x", 0), Delivered::sent);
   }
 }

@@ -289,7 +289,7 @@ class Peer {
       mqtt_ += in.data;
       if (in.close != io::WsClose::none) ws_closed_ = in.close;
       if (in.error != io::WsClose::none) std::abort();  // the broker's framing is wrong
-      if (in.pong) pongs += in.control_payload();
+      pongs += in.pong;
     } else {
       mqtt_ += bytes;
     }
@@ -307,7 +307,7 @@ class Peer {
   io::WsClose ws_closed_ = io::WsClose::none;
 
  public:
-  std::string pongs;
+  int pongs = 0;
 };
 
 }  // namespace sb::net::testing

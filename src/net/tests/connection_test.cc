@@ -40,8 +40,8 @@ const Way kWays[] = {kPlain,
 
 class Ways : public ::testing::TestWithParam<Way> {
  protected:
-  Bench b;
   ListenerContext listener{options_of(GetParam())};
+  Bench b;
   std::unique_ptr<Peer> open(Version v = Version::v5) { return std::make_unique<Peer>(b, listener, GetParam(), v); }
   bool tls() const { return listener.is_tls(); }
 };
@@ -257,19 +257,19 @@ TEST_P(Ways, ALeaverWhoIsStillBeingAskedFor) {
 
 class Proxy : public ::testing::Test {
  protected:
+  std::vector<std::unique_ptr<ListenerContext>> listeners_;
   Bench b;
-  Words through(const std::string& header, ProxyMode mode, io::TlsIdentity identity = io::TlsIdentity::none) {
-    Way way{"", ListenerKind::mqtt, mode, header};
+  ListenerContext& listener(const Way& way, io::TlsIdentity identity = io::TlsIdentity::none) {
     ListenerOptions o = options_of(way);
     o.identity = identity;
-    listeners_.push_back(std::make_unique<ListenerContext>(o));
-    Peer p(b, *listeners_.back(), way);
+    return *listeners_.emplace_back(std::make_unique<ListenerContext>(o));
+  }
+  Words through(const std::string& header, ProxyMode mode, io::TlsIdentity identity = io::TlsIdentity::none) {
+    Way way{"", ListenerKind::mqtt, mode, header};
+    Peer p(b, listener(way, identity), way);
     p.connect("c");
     return p.take(1);
   }
-
- private:
-  std::vector<std::unique_ptr<ListenerContext>> listeners_;
 };
 
 TEST_F(Proxy, SaysWhereTheClientIs) {
@@ -300,10 +300,10 @@ TEST_F(Proxy, MissingWrongOrUnwanted) {
 TEST_F(Proxy, CutAnywhereTogetherWithWhatFollows) {
   for (const std::string& header : {std::string(kProxyV1), proxy_v2(), std::string()}) {
     Way way{"", ListenerKind::mqtt, ProxyMode::optional};
-    ListenerContext listener(options_of(way));
+    ListenerContext& at = listener(way);
     std::string bytes = header + script();
     for (std::size_t cut = 1; cut <= header.size() + 20; ++cut) {
-      Peer p(b, listener, way);
+      Peer p(b, at, way);
       p.raw(std::string_view(bytes).substr(0, cut));
       b.turns(2);
       p.raw(std::string_view(bytes).substr(cut));
@@ -315,9 +315,9 @@ TEST_F(Proxy, CutAnywhereTogetherWithWhatFollows) {
 TEST_F(Proxy, WhatOnlyBeganLikeAHeaderIsGivenOnWhole) {
   // 'P' is the first byte of a PUBREC and of "PROXY"; a large read follows it.
   Way way{"", ListenerKind::mqtt, ProxyMode::optional};
-  ListenerContext listener(options_of(way));
+  ListenerContext& at = listener(way);
   for (std::size_t size : {10u, 300'000u}) {
-    Peer p(b, listener, way);
+    Peer p(b, at, way);
     int large = 1 << 20;
     ::setsockopt(p.fd(), SOL_SOCKET, SO_SNDBUF, &large, sizeof large);
     p.raw("PR");
@@ -331,9 +331,9 @@ TEST_F(Proxy, WhatOnlyBeganLikeAHeaderIsGivenOnWhole) {
 
 class WebSocket : public ::testing::Test {
  protected:
-  Bench b;
   Way way{"ws", ListenerKind::ws};
   ListenerContext listener{options_of(way)};
+  Bench b;
 };
 
 TEST_F(WebSocket, FramesNeedNotBePackets) {
@@ -345,7 +345,7 @@ TEST_F(WebSocket, FramesNeedNotBePackets) {
   }
   p.raw(bytes);
   EXPECT_EQ(p.take(answers().size()), answers());
-  EXPECT_FALSE(p.pongs.empty());
+  EXPECT_GT(p.pongs, 0);
 }
 
 TEST_F(WebSocket, TextIsRefused) {
