@@ -11,7 +11,8 @@
 
 namespace sb {
 
-/// A hash that nobody outside can make collide: it is seeded by where the process lies in memory. Not for what is stored.
+/// A hash that nobody outside can make collide: it is seeded by where the process lies in memory. Not for what is
+/// stored.
 inline std::size_t hash_bytes(std::string_view s) {
   return absl::Hash<absl::string_view>{}(absl::string_view(s.data(), s.size()));
 }

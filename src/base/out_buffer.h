@@ -20,9 +20,9 @@ using SharedBytesPtr = boost::intrusive_ptr<const SharedBytes>;
 
 /// The output of one connection: what was queued and not yet taken by the socket, in order.
 ///
-/// Empty it holds no memory (an idle connection costs 32 bytes); otherwise a list of chunks from the thread's pool, which
-/// recycles them, so that queueing allocates nothing in the steady state. Small pieces are copied together, large ones may
-/// be shared. Owner: one shard.
+/// Empty it holds no memory (an idle connection costs 32 bytes); otherwise a list of chunks from the thread's pool,
+/// which recycles them, so that queueing allocates nothing in the steady state. Small pieces are copied together, large
+/// ones may be shared. Owner: one shard.
 class OutBuffer {
  public:
   OutBuffer() = default;

@@ -25,12 +25,8 @@ struct Clock {
 
 /// The clocks of the machine.
 struct SystemClock final : Clock {
-  MonoTime mono() const override {
-    return std::chrono::time_point_cast<Millis>(std::chrono::steady_clock::now());
-  }
-  WallTime wall() const override {
-    return std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now());
-  }
+  MonoTime mono() const override { return std::chrono::time_point_cast<Millis>(std::chrono::steady_clock::now()); }
+  WallTime wall() const override { return std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now()); }
 };
 
 /// A clock that stands until a test moves it.

@@ -20,14 +20,16 @@ using session::Session;
 
 void Core::open(Channel& c, OpenRequest r) {
   if (c.slot == kNoSlot) take_slot(c);
-  if (node_.shutting_down.load(std::memory_order_relaxed)) return c.opened(nullptr, false, Reason::server_shutting_down);
+  if (node_.shutting_down.load(std::memory_order_relaxed))
+    return c.opened(nullptr, false, Reason::server_shutting_down);
   ClientKey me = key(c.slot);
   Client& cl = clients_[c.slot];
   cl.directory_key = Directory::key(r.client_id);
   extra(c.slot).opening = r.client_id;
   auto before = node_.directory.claim(cl.directory_key, me);
   if (!before || *before == me) return claim_session(me, std::move(r));
-  // Somebody else has this client id: it ends, and what it has goes to the store, before the session is read from there.
+  // Somebody else has this client id: it ends, and what it has goes to the store, before the session is read from
+  // there.
   extra(c.slot).waits = true;
   std::string client_id = r.client_id;
   auto go_on = [this, me, request = std::move(r)]() mutable { claim_session(me, std::move(request)); };
@@ -89,8 +91,8 @@ void Core::claim_session(ClientKey k, OpenRequest r) {
       return node_.directory.release(Directory::key(r.client_id), k);
     }
     if (!claimed)
-      return channel->opened(nullptr, false,
-                             claimed.error() == ports::errc::quota ? Reason::quota_exceeded : Reason::server_unavailable);
+      return channel->opened(
+          nullptr, false, claimed.error() == ports::errc::quota ? Reason::quota_exceeded : Reason::server_unavailable);
     if (r.expiry == 0 && !claimed->present) return open_volatile(*channel, std::move(r));
     open_durable(*channel, r, std::move(*claimed));
   });
@@ -105,8 +107,8 @@ void Core::open_volatile(Channel& c, OpenRequest r) {
   c.opened(std::move(s), false, Reason::success);
 }
 
-/// The client left while its session was on its way from the store: nobody is connected to it, and the will of a CONNECT that
-/// was never answered does not count.
+/// The client left while its session was on its way from the store: nobody is connected to it, and the will of a
+/// CONNECT that was never answered does not count.
 void Core::leave_unopened(const std::string& client_id, std::uint64_t epoch, std::uint32_t expiry) {
   if (expiry == 0) return stores_.sessions->end(client_id, epoch, [](auto) {});
   ports::SessionChange change;
@@ -227,8 +229,8 @@ void Core::resend(Channel& c) {
   tidy(c.slot);
 }
 
-/// Sends one packet of an earlier connection again: PUBREL as it is, PUBLISH with DUP [MQTT-3.3.1-1]. False when the log has
-/// to be asked for the message first.
+/// Sends one packet of an earlier connection again: PUBREL as it is, PUBLISH with DUP [MQTT-3.3.1-1]. False when the
+/// log has to be asked for the message first.
 bool Core::resend_one(Channel& c, PacketId id) {
   Session& s = c.session();
   InFlight* e = s.window.find(id);
@@ -313,8 +315,8 @@ void Core::leave_subscriptions(Channel& c, Session& s, ClientKey k) {
   }
 }
 
-/// QoS 1 messages of a shared group that the client has not acknowledged, and what has not been sent to it at all, go to
-/// other members; QoS 2 under way stays with it [MQTT5 4.8.2].
+/// QoS 1 messages of a shared group that the client has not acknowledged, and what has not been sent to it at all, go
+/// to other members; QoS 2 under way stays with it [MQTT5 4.8.2].
 void Core::pass_on_group_messages(Session& s, ClientKey k) {
   struct Passed {
     std::uint32_t group;
@@ -347,8 +349,7 @@ void Core::pass_on_group_messages(Session& s, ClientKey k) {
     }
     SharedGroupPtr g = it->second.first;
     channel::Fanout f(p.message, wall, scratch_);
-    if (!deliver_group(*g, f, hash_bytes(p.message->view().topic), &k))
-      counters.dropped_no_member.add();
+    if (!deliver_group(*g, f, hash_bytes(p.message->view().topic), &k)) counters.dropped_no_member.add();
   }
   for (auto& sub : s.subscriptions()) leave_group(sub.filter);
 }

@@ -31,7 +31,7 @@ class Core;
 struct Node {
   SubscriptionIndex index;
   Directory directory;
-  std::vector<Core*> cores;                  ///< by shard number
+  std::vector<Core*> cores;  ///< by shard number
   ports::Authenticator* authenticator = nullptr;
   ports::EnhancedAuthenticator* enhanced = nullptr;
   ports::Authorizer* authorizer = nullptr;
@@ -47,8 +47,9 @@ struct Stores {
   ports::RetainedStore* retained = nullptr;
 };
 
-/// The broker's logic on one shard: the host of its channels. It routes their messages to the receivers on all shards, keeps
-/// their sessions, reads the logs for them. No sockets; the loop only carries tasks between shards. Owner: one shard.
+/// The broker's logic on one shard: the host of its channels. It routes their messages to the receivers on all shards,
+/// keeps their sessions, reads the logs for them. No sockets; the loop only carries tasks between shards. Owner: one
+/// shard.
 class Core final : public channel::Host, public LogFeeds::Listener, public io::Turn {
  public:
   using Channel = channel::Channel;
@@ -126,8 +127,8 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
     std::string opening;                          ///< client id until the session is there
     bool waits = false;                           ///< an earlier connection has to leave before the session is claimed
     std::vector<Scan> scans;
-    StringSet seen_live;  ///< topics whose retained message came live while a scan was under way
-    std::unique_ptr<Resend> resend;               ///< until all of it is sent, reading does not go on
+    StringSet seen_live;             ///< topics whose retained message came live while a scan was under way
+    std::unique_ptr<Resend> resend;  ///< until all of it is sent, reading does not go on
     bool idle() const { return released.empty() && opening.empty() && scans.empty() && !resend; }
   };
   /// A slot; 32 bytes, since idle clients pay for it.
@@ -141,12 +142,14 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
     std::unique_ptr<Extra> extra;
   };
   /// A publish whose acknowledgement waits for stores.
-  struct Pending {
+  struct Pending : boost::intrusive_ref_counter<Pending, boost::thread_safe_counter> {
+    Pending(ClientKey c, std::uint64_t s) : client(c), seq(s) {}
     ClientKey client;
-    std::uint64_t seq = 0;
-    std::uint32_t waits = 0;
+    std::uint64_t seq;
+    std::uint32_t waits = 1;
     mqtt::Reason reason = mqtt::Reason::success;
   };
+  using PendingPtr = boost::intrusive_ptr<Pending>;  ///< stores hold it too, and may end with it
 
   // core.cc
   std::uint32_t take_slot(Channel& c);
@@ -198,10 +201,10 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void to_slab(SharedGroup& g, const Subscriber& s, const model::MessageView& m, std::uint8_t hops);
   Slab::Item& slab_item(const model::MessageView& m, bool v5, const channel::EncodedFrame& frame);
   void send_slab();
-  void append(const Route& route, const model::MessagePtr& m, Pending* p);
+  void append(const Route& route, const model::MessagePtr& m, const PendingPtr& p);
   void flush_appends();
-  void settle(Pending* p, mqtt::Reason reason);
-  void retain(const model::MessagePtr& m, Pending* p);
+  void settle(const PendingPtr& p, mqtt::Reason reason);
+  void retain(const model::MessagePtr& m, const PendingPtr& p);
 
   // subscribing.cc
   struct PendingSubscribe;
@@ -250,11 +253,13 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   std::uint64_t filling_shards_ = 0;
   bool congested_ = false;
   std::vector<ports::LogStore::Append> appends_;
-  std::vector<Pending*> append_waiters_;
+  std::vector<PendingPtr> append_waiters_;
   bool appending_ = false;
   std::vector<std::uint32_t> dirty_;  ///< slots of durable sessions whose cursors moved
-  absl::flat_hash_map<std::uint64_t, std::vector<std::function<void()>>> leaving_;  ///< sessions on their way to the store
-  absl::flat_hash_map<std::uint32_t, std::pair<SharedGroupPtr, std::uint32_t>> groups_;  ///< of local members, with a count
+  absl::flat_hash_map<std::uint64_t, std::vector<std::function<void()>>>
+      leaving_;  ///< sessions on their way to the store
+  absl::flat_hash_map<std::uint32_t, std::pair<SharedGroupPtr, std::uint32_t>>
+      groups_;  ///< of local members, with a count
   bool due_running_ = false;
   bool all_allowed_ = false;
 };

@@ -13,9 +13,9 @@
 
 namespace sb::broker {
 
-/// Which connection of this node has which client id (promise 6 within the node). Striped: a stripe's mutex is held for one
-/// look-up, only when a client comes or goes. Keeps a hash of the id, 24 bytes a client; whoever acts on an answer compares
-/// the id itself.
+/// Which connection of this node has which client id (promise 6 within the node). Striped: a stripe's mutex is held for
+/// one look-up, only when a client comes or goes. Keeps a hash of the id, 24 bytes a client; whoever acts on an answer
+/// compares the id itself.
 class Directory {
  public:
   static std::uint64_t key(std::string_view client_id);

@@ -67,7 +67,7 @@ void LogFeeds::on_appended(Log log, model::Position previous, const ports::Store
   auto it = feeds_.find(log);
   if (it == feeds_.end()) return;
   Feed& f = *it->second;
-  if (m.position <= f.head) return;  // from before the latest attach
+  if (m.position <= f.head) return;                            // from before the latest attach
   if (f.tail.empty() || f.tail.back().position != previous) {  // a hole: what is in it is read from the log
     f.tail.clear();
     f.bytes = 0;

@@ -12,9 +12,9 @@
 
 namespace sb::broker {
 
-/// What one shard knows of the logs that its sessions read: the tail cache of each, fed by notices, and pages read back for
-/// sessions that lag. Sessions read only through it, so that live and catch-up are the same path at different distances, and
-/// many sessions at the same place cost one read. Owner: one shard.
+/// What one shard knows of the logs that its sessions read: the tail cache of each, fed by notices, and pages read back
+/// for sessions that lag. Sessions read only through it, so that live and catch-up are the same path at different
+/// distances, and many sessions at the same place cost one read. Owner: one shard.
 class LogFeeds final : public ports::LogWatcher {
  public:
   using Log = ports::LogId;
@@ -49,8 +49,8 @@ class LogFeeds final : public ports::LogWatcher {
   void deliver();
 
  private:
-  static constexpr std::size_t kPage = 256;   ///< messages of one read
-  static constexpr std::size_t kPages = 8;    ///< pages kept per log
+  static constexpr std::size_t kPage = 256;  ///< messages of one read
+  static constexpr std::size_t kPages = 8;   ///< pages kept per log
   struct Page {
     model::Position after;
     ports::LogPage content;

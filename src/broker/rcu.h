@@ -8,8 +8,8 @@
 
 namespace sb::broker {
 
-/// Lets many threads read a structure while one at a time changes it: what is taken out of it is freed only when no reader
-/// can still see it. Readers never wait; they announce themselves for the time of one look-up.
+/// Lets many threads read a structure while one at a time changes it: what is taken out of it is freed only when no
+/// reader can still see it. Readers never wait; they announce themselves for the time of one look-up.
 class Rcu {
  public:
   static constexpr std::size_t kReaders = 128;  ///< threads that may read; one place each

@@ -89,8 +89,8 @@ void Core::read_log(Channel& c, Subscription& sub, std::vector<OutboundRecord>& 
   }
 }
 
-/// What the matching subscriptions of a session together want of a message: QoS, flags and identifiers are taken over all
-/// of them [MQTT-3.3.4-2] [MQTT-3.3.4-3].
+/// What the matching subscriptions of a session together want of a message: QoS, flags and identifiers are taken over
+/// all of them [MQTT-3.3.4-2] [MQTT-3.3.4-3].
 Core::Wanted Core::wanted_by(const Session& s, const model::MessageView& m) {
   Wanted w;
   bool own = m.publisher == model::publisher_of(s.client_id);

@@ -42,7 +42,8 @@ void ReceiverList::add(const Subscriber& s, Rcu& rcu) {
   e.subscription_id = s.subscription_id;
   e.options = options_of(s);
   e.key.store(key, std::memory_order_relaxed);
-  if (before != kNone) e.load.store(b->entries()[before].load.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  if (before != kNone)
+    e.load.store(b->entries()[before].load.load(std::memory_order_relaxed), std::memory_order_relaxed);
   b->size.store(i + 1, std::memory_order_release);
   if (before != kNone)  // a reader that does not find the old one any more finds the new one
     b->entries()[before].key.store(0, std::memory_order_release);

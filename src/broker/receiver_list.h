@@ -40,7 +40,8 @@ struct Subscriber {
 };
 
 /// The connected subscribers of one filter. Readers walk it under Rcu::Guard; one writer at a time (the index's mutex).
-/// Adding is O(1) amortised; removing too, by a side index that large lists have. 8 bytes empty, 64 with one subscriber.
+/// Adding is O(1) amortised; removing too, by a side index that large lists have. 8 bytes empty, 64 with one
+/// subscriber.
 class ReceiverList {
  public:
   ReceiverList() = default;
@@ -51,7 +52,7 @@ class ReceiverList {
   struct Entry {
     std::atomic<std::uint64_t> key{0};  ///< ClientKey::packed, 0 = removed
     std::uint32_t subscription_id = 0;
-    std::uint8_t options = 0;           ///< qos | no_local << 2 | rap << 3 | logged << 4
+    std::uint8_t options = 0;            ///< qos | no_local << 2 | rap << 3 | logged << 4
     std::atomic<std::uint16_t> load{0};  ///< deliveries under way (shared groups, least in flight)
   };
 
@@ -104,8 +105,8 @@ class ReceiverList {
   struct Block {
     std::atomic<std::uint32_t> size{0};
     std::uint32_t capacity = 0;
-    std::uint32_t live = 0;            ///< writer's
-    std::unique_ptr<Places> where;     ///< writer's; large lists only
+    std::uint32_t live = 0;         ///< writer's
+    std::unique_ptr<Places> where;  ///< writer's; large lists only
     Entry* entries() { return reinterpret_cast<Entry*>(this + 1); }
     static Block* make(std::uint32_t capacity);
     static void free(Block* b);

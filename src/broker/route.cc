@@ -53,9 +53,8 @@ RoutePtr RouteCache::build(std::string_view topic) {
 /// Brings the subscribers into the order of shards and makes one receiver of all subscriptions of a client.
 void RouteCache::merge(Route& r) {
   auto& subs = matches_.subscribers;
-  std::stable_sort(subs.begin(), subs.end(), [](const Subscriber& a, const Subscriber& b) {
-    return a.client.packed() < b.client.packed();
-  });
+  std::stable_sort(subs.begin(), subs.end(),
+                   [](const Subscriber& a, const Subscriber& b) { return a.client.packed() < b.client.packed(); });
   r.first.assign(shards_ + 1, 0);
   r.receivers.reserve(matches_.lists > 1 ? 0 : subs.size());
   for (std::size_t i = 0; i < subs.size();) {

@@ -13,25 +13,25 @@ namespace sb::broker {
 struct Receiver {
   std::uint32_t slot = 0;
   std::uint32_t generation = 0;
-  std::uint32_t ids_at = 0;    ///< first of its subscription identifiers in Route::ids
+  std::uint32_t ids_at = 0;  ///< first of its subscription identifiers in Route::ids
   std::uint16_t id_count = 0;
-  std::uint8_t qos = 0;        ///< highest of its subscriptions
+  std::uint8_t qos = 0;  ///< highest of its subscriptions
   bool retain_as_published : 1 = false;
-  bool no_local : 1 = false;   ///< all of its subscriptions say so
+  bool no_local : 1 = false;     ///< all of its subscriptions say so
   bool mixed_local : 1 = false;  ///< some say so: what its own messages get has to be worked out
-  bool logged : 1 = false;     ///< QoS > 0 comes through a log
+  bool logged : 1 = false;       ///< QoS > 0 comes through a log
 };
 
-/// What the router knows of a topic: the flat list of receivers, ordered by shard, the logs and the shared groups. Belongs to
-/// the shard that built it; the receivers' shards read it while a slab holds it.
+/// What the router knows of a topic: the flat list of receivers, ordered by shard, the logs and the shared groups.
+/// Belongs to the shard that built it; the receivers' shards read it while a slab holds it.
 struct Route final : channel::TopicMemo {
-  std::uint64_t version = 0;            ///< of the index, at which it was built or last found unchanged
+  std::uint64_t version = 0;  ///< of the index, at which it was built or last found unchanged
   std::vector<Receiver> receivers;
-  std::vector<std::uint32_t> first;     ///< shard → its first receiver; one more than shards
+  std::vector<std::uint32_t> first;  ///< shard → its first receiver; one more than shards
   std::vector<std::uint32_t> ids;
   std::vector<std::uint64_t> logs;
   std::vector<SharedGroupPtr> groups;
-  std::uint64_t remote_shards = 0;      ///< bit n: shard n has receivers (other than the owner)
+  std::uint64_t remote_shards = 0;  ///< bit n: shard n has receivers (other than the owner)
   std::uint64_t topic_hash = 0;
 
   std::span<const Receiver> of_shard(std::size_t shard) const {

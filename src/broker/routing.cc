@@ -14,8 +14,8 @@ using channel::Routed;
 using model::MessageView;
 using mqtt::Reason;
 
-Routed Core::route(Channel& c, channel::TopicMemoPtr& memo, MessageView& m, const EncodedFrame& frame, mqtt::PacketId id,
-                   std::uint64_t seq) {
+Routed Core::route(Channel& c, channel::TopicMemoPtr& memo, MessageView& m, const EncodedFrame& frame,
+                   mqtt::PacketId id, std::uint64_t seq) {
   auto* r = static_cast<Route*>(memo.get());
   if (!routes_.fresh(*r)) [[unlikely]] {
     RoutePtr current(r);
@@ -26,17 +26,17 @@ Routed Core::route(Channel& c, channel::TopicMemoPtr& memo, MessageView& m, cons
   m.id = next_message_id_++;
   bool stored = m.qos > 0 && !r->logs.empty();
   bool session_first = m.qos == 2 && c.session().durable;
-  Pending* p = nullptr;
+  PendingPtr p;
   model::MessagePtr kept;
   if (stored || m.retain || session_first) [[unlikely]] {
-    if (m.qos > 0) p = new Pending{key(c.slot), seq, 1, Reason::success};
+    if (m.qos > 0) p = new Pending(key(c.slot), seq);
     if (session_first) {
       ports::SessionChange change;
       change.inbound_added.push_back(id);
       ++p->waits;
-      stores_.sessions->change(c.session().client_id, c.session().epoch, std::move(change), [this, p](result<void> done) {
-        settle(p, done ? Reason::success : Reason::unspecified_error);
-      });
+      stores_.sessions->change(
+          c.session().client_id, c.session().epoch, std::move(change),
+          [this, p](result<void> done) { settle(p, done ? Reason::success : Reason::unspecified_error); });
     }
     if (stored || m.retain) kept = model::Message::copy(m);
     if (m.retain) retain(kept, p);
@@ -46,11 +46,7 @@ Routed Core::route(Channel& c, channel::TopicMemoPtr& memo, MessageView& m, cons
   Reason reason = matched || stored ? Reason::success : Reason::no_matching_subscribers;
   if (!p) return {false, reason};
   if (ok(p->reason)) p->reason = reason;
-  if (--p->waits == 0) {
-    Routed done{false, p->reason};
-    delete p;
-    return done;
-  }
+  if (--p->waits == 0) return {false, p->reason};
   return {true, reason};
 }
 
@@ -93,7 +89,8 @@ void Core::deliver_local(const Route& route, Fanout& f) {
       if (r.mixed_local) deliver_overlapping(r, c, f);
       continue;
     }
-    if (m.retain && cl.extra && !cl.extra->scans.empty()) [[unlikely]] cl.extra->seen_live.emplace(m.topic);
+    if (m.retain && cl.extra && !cl.extra->scans.empty()) [[unlikely]]
+      cl.extra->seen_live.emplace(m.topic);
     c.deliver(f, std::min(m.qos, r.qos), m.retain && r.retain_as_published, route.ids_of(r));
   }
 }
@@ -118,7 +115,8 @@ void Core::deliver_overlapping(const Receiver&, Channel& c, Fanout& f) {
 
 /// One member gets it: the one whose turn it is, unless its window is full and another one can take it at once
 /// (a full one holds up nobody else). False when there is nobody.
-bool Core::deliver_group(SharedGroup& g, Fanout& f, std::uint64_t topic_hash, const ClientKey* not_this, std::uint8_t hops) {
+bool Core::deliver_group(SharedGroup& g, Fanout& f, std::uint64_t topic_hash, const ClientKey* not_this,
+                         std::uint8_t hops) {
   Subscriber busy;
   bool have_busy = false, delivered = false;
   std::vector<ClientKey> passed_over;  // they were counted as loaded
@@ -174,8 +172,8 @@ bool Core::deliver_member(SharedGroup& g, const Subscriber& s, Fanout& f) {
   return taken;
 }
 
-/// A message that another shard sent here for a member that has no room: a member of this shard gets it that takes it at
-/// once, else one of another shard, once. False when there is none.
+/// A message that another shard sent here for a member that has no room: a member of this shard gets it that takes it
+/// at once, else one of another shard, once. False when there is none.
 bool Core::pass_on(SharedGroup& g, Fanout& f, std::uint8_t hops) {
   Subscriber elsewhere;
   for (std::uint32_t i = 0, n = UINT32_MAX; i < n; ++i) {
@@ -223,7 +221,8 @@ Slab::Item& Core::slab_item(const MessageView& m, bool v5, const EncodedFrame& f
   if (frame.data) {  // topic, properties and payload lie in the frame: one copy
     std::string_view copy = s.keep({frame.data, frame.size});
     auto moved = [&](std::string_view part) {
-      return part.empty() ? std::string_view() : copy.substr(static_cast<std::size_t>(part.data() - frame.data), part.size());
+      return part.empty() ? std::string_view()
+                          : copy.substr(static_cast<std::size_t>(part.data() - frame.data), part.size());
     };
     item.frame = {copy.data(), frame.size, frame.id_at};
     bool inside = m.topic.data() >= frame.data && m.topic.data() < frame.data + frame.size;
@@ -303,7 +302,9 @@ void Core::receive(Slab& s) {
     if (!at_once && deliver_member(*item.group, item.member, f)) continue;
     // Nobody has room. It may go round once more, not for ever.
     std::uint64_t hash = hash_bytes(item.message.topic);
-    if (item.hops < kHops && deliver_group(*item.group, f, hash, &item.member.client, static_cast<std::uint8_t>(item.hops + 1))) continue;
+    if (item.hops < kHops &&
+        deliver_group(*item.group, f, hash, &item.member.client, static_cast<std::uint8_t>(item.hops + 1)))
+      continue;
     counters.dropped_no_member.add();
   }
   s.done();
@@ -311,15 +312,14 @@ void Core::receive(Slab& s) {
 
 // ---------------------------------------------------------------- stores
 
-void Core::settle(Pending* p, Reason reason) {
+void Core::settle(const PendingPtr& p, Reason reason) {
   if (!p) return;
   if (!ok(reason)) p->reason = reason;
   if (--p->waits > 0) return;
   if (Channel* c = find(p->client)) c->routed(p->seq, p->reason);
-  delete p;
 }
 
-void Core::retain(const model::MessagePtr& m, Pending* p) {
+void Core::retain(const model::MessagePtr& m, const PendingPtr& p) {
   if (p) ++p->waits;
   stores_.retained->set(m, [this, p](result<void> done) {
     if (!done) counters.retained_refused.add();
@@ -327,7 +327,7 @@ void Core::retain(const model::MessagePtr& m, Pending* p) {
   });
 }
 
-void Core::append(const Route& route, const model::MessagePtr& m, Pending* p) {
+void Core::append(const Route& route, const model::MessagePtr& m, const PendingPtr& p) {
   for (std::uint64_t log : route.logs) appends_.push_back({log, m});
   if (p) ++p->waits;
   append_waiters_.push_back(p);
@@ -337,13 +337,13 @@ void Core::append(const Route& route, const model::MessagePtr& m, Pending* p) {
 void Core::flush_appends() {
   if (appending_ || append_waiters_.empty()) return;
   appending_ = true;
-  std::vector<Pending*> waiters;
+  std::vector<PendingPtr> waiters;
   waiters.swap(append_waiters_);
   std::vector<ports::LogStore::Append> batch;
   batch.swap(appends_);
   stores_.logs->append(std::move(batch), [this, waiters = std::move(waiters)](result<void> done) {
     appending_ = false;
-    for (Pending* p : waiters) settle(p, done ? Reason::success : Reason::quota_exceeded);
+    for (auto& p : waiters) settle(p, done ? Reason::success : Reason::quota_exceeded);
     flush_appends();
   });
 }

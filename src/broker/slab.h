@@ -14,19 +14,20 @@ namespace sb::broker {
 
 class Core;
 
-/// What one shard hands to the others in one turn: the bytes of its messages once, and for each message who is to have it.
-/// Belongs to the shard that fills it, which uses it again when every reader is done: nothing is freed across threads.
+/// What one shard hands to the others in one turn: the bytes of its messages once, and for each message who is to have
+/// it. Belongs to the shard that fills it, which uses it again when every reader is done: nothing is freed across
+/// threads.
 class Slab {
  public:
   struct Item {
-    model::MessageView message;      ///< views into this slab
-    channel::EncodedFrame frame;     ///< as it came, when it can go out as it is
-    bool v5 = false;                 ///< version of `frame`
-    const Route* route = nullptr;    ///< kept alive by `routes`
-    std::uint64_t shards = 0;        ///< bit n: shard n has receivers on the route
-    SharedGroup* group = nullptr;    ///< for one member only: its group (kept alive by `groups`) and who it is
+    model::MessageView message;    ///< views into this slab
+    channel::EncodedFrame frame;   ///< as it came, when it can go out as it is
+    bool v5 = false;               ///< version of `frame`
+    const Route* route = nullptr;  ///< kept alive by `routes`
+    std::uint64_t shards = 0;      ///< bit n: shard n has receivers on the route
+    SharedGroup* group = nullptr;  ///< for one member only: its group (kept alive by `groups`) and who it is
     Subscriber member;
-    std::uint8_t hops = 0;           ///< shards that it was sent on from, since the member there had no room
+    std::uint8_t hops = 0;  ///< shards that it was sent on from, since the member there had no room
   };
 
   explicit Slab(std::size_t shards) : tasks_(std::make_unique<Arrival[]>(shards)) {
@@ -86,7 +87,8 @@ class Slab {
     if (!chunks_.empty()) ++chunk_;
     if (chunk_ == chunks_.size() || chunks_[chunk_].size < n) {
       std::size_t size = std::max(n, kChunk);
-      chunks_.insert(chunks_.begin() + static_cast<std::ptrdiff_t>(chunk_), Chunk{std::make_unique<char[]>(size), size});
+      chunks_.insert(chunks_.begin() + static_cast<std::ptrdiff_t>(chunk_),
+                     Chunk{std::make_unique<char[]>(size), size});
     }
     used_ = 0;
   }

@@ -154,7 +154,8 @@ void Core::subscribe_settled(std::shared_ptr<PendingSubscribe> p) {
     ++p->waits;
     return save_subscriptions(c->session(), [this, p](bool saved) {
       if (saved) return subscribe_settled(p);
-      if (Channel* channel = find(p->client)) channel->shut_down(Reason::session_taken_over, channel::Ending::taken_over);
+      if (Channel* channel = find(p->client))
+        channel->shut_down(Reason::session_taken_over, channel::Ending::taken_over);
     });
   }
   if (p->unsubscribe) return c->unsubscribed(p->id, p->codes);
@@ -192,8 +193,8 @@ void Core::unsubscribe(Channel& c, PacketId id, const std::vector<std::string_vi
   subscribe_settled(p);
 }
 
-/// True when the subscription has to go on delivering for a while, since younger ones have passed messages over that were
-/// its to deliver.
+/// True when the subscription has to go on delivering for a while, since younger ones have passed messages over that
+/// were its to deliver.
 bool Core::start_draining(Session& s, Subscription& sub) {
   model::Position head = feeds_.head(sub.cursor->log);
   bool behind = sub.cursor->next < head, overlapped = false;
@@ -218,7 +219,8 @@ void Core::leave_log(Channel& c, Session& s, Subscription& sub) {
   sub.cursor.reset();
 }
 
-/// What is under way from a log stays owed although the log may go [MQTT-3.10.4-3]: the window keeps the messages themselves.
+/// What is under way from a log stays owed although the log may go [MQTT-3.10.4-3]: the window keeps the messages
+/// themselves.
 void Core::hold_messages_of(Session& s, std::uint64_t log) {
   s.window.for_each([&](PacketId, session::InFlight& e) {
     if (e.log == log) e.log = 0;

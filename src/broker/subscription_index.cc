@@ -17,8 +17,8 @@ std::uint32_t hash_level(std::string_view level) {
 
 }  // namespace
 
-/// Children of a node: open addressing, linear probing. Readers probe while the writer inserts; a removed child leaves a
-/// tombstone; a full table is replaced by a larger one.
+/// Children of a node: open addressing, linear probing. Readers probe while the writer inserts; a removed child leaves
+/// a tombstone; a full table is replaced by a larger one.
 struct SubscriptionIndex::Table {
   std::uint32_t capacity = 0;  // power of two
   std::uint32_t used = 0;      // places that are not empty, tombstones too
@@ -55,8 +55,8 @@ struct SubscriptionIndex::Node {
   }
   bool idle() const {
     Table* t = children.load(std::memory_order_relaxed);
-    return (!t || t->live == 0) && receivers.empty() &&
-           !groups.load(std::memory_order_relaxed) && log.load(std::memory_order_relaxed) == 0;
+    return (!t || t->live == 0) && receivers.empty() && !groups.load(std::memory_order_relaxed) &&
+           log.load(std::memory_order_relaxed) == 0;
   }
   static Node* tombstone() { return reinterpret_cast<Node*>(1); }
 };
@@ -106,14 +106,16 @@ bool SharedGroup::pick(SharedStrategy how, std::uint64_t topic_hash, const Clien
 std::uint32_t SharedGroup::start_at(SharedStrategy how, std::uint64_t topic_hash, std::uint32_t n) {
   thread_local std::minstd_rand rng{std::random_device{}()};
   switch (how) {
-    case SharedStrategy::hash: return static_cast<std::uint32_t>(topic_hash >> 32 ^ topic_hash);
+    case SharedStrategy::hash:
+      return static_cast<std::uint32_t>(topic_hash >> 32 ^ topic_hash);
     case SharedStrategy::random:
       for (std::uint32_t tries = 0; n > 0; ++tries) {  // at most half of a list are holes
         auto i = static_cast<std::uint32_t>(rng() % n);
         if (tries == 64 || members.at(i)) return i;
       }
       return 0;
-    default: return turn_.load(std::memory_order_relaxed);
+    default:
+      return turn_.load(std::memory_order_relaxed);
   }
 }
 
@@ -312,7 +314,8 @@ void SubscriptionIndex::collect(const Node* n, Matches& out) const {
 
 /// `rest`: the topic's levels below `n`; `done`: there are none.
 void SubscriptionIndex::walk(const Node* n, std::string_view rest, bool done, Matches& out) const {
-  // `#` matches the parent level too [MQTT5 4.7.1.2]; neither wildcard matches a topic that begins with $ [MQTT-4.7.2-1].
+  // `#` matches the parent level too [MQTT5 4.7.1.2]; neither wildcard matches a topic that begins with $
+  // [MQTT-4.7.2-1].
   bool wildcards = n != root_ || rest.empty() || rest.front() != '$';
   if (wildcards)
     if (const Node* c = child(n, "#")) collect(c, out);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include <boost/smart_ptr/intrusive_ptr.hpp>
-#include <boost/smart_ptr/intrusive_ref_counter.hpp>
 #include <array>
 #include <atomic>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -46,7 +46,7 @@ struct Matches {
   std::vector<Subscriber> subscribers;  ///< one entry per subscription: a client may stand there several times
   std::vector<std::uint64_t> logs;      ///< ports::LogId
   std::vector<SharedGroupPtr> groups;
-  std::uint32_t lists = 0;              ///< filters that gave subscribers
+  std::uint32_t lists = 0;  ///< filters that gave subscribers
   void clear() {
     subscribers.clear();
     logs.clear();

@@ -7,8 +7,8 @@
 
 namespace sb::broker {
 
-/// Publishes `$SYS/broker/...` with the names that Mosquitto's users know, as retained messages. Owner: one shard, which calls
-/// publish() once per interval.
+/// Publishes `$SYS/broker/...` with the names that Mosquitto's users know, as retained messages. Owner: one shard,
+/// which calls publish() once per interval.
 class SysTopics {
  public:
   SysTopics(Node& node, Core& core, std::string version, MonoTime started)

@@ -8,8 +8,8 @@
 
 namespace sb::channel {
 
-/// Acknowledgements of a client's publishes that wait for a store, in the order in which the publishes came: they leave in
-/// that order [MQTT-4.6.0-2] [MQTT-4.6.0-3]. Bounded by the Receive Maximum given to the client.
+/// Acknowledgements of a client's publishes that wait for a store, in the order in which the publishes came: they leave
+/// in that order [MQTT-4.6.0-2] [MQTT-4.6.0-3]. Bounded by the Receive Maximum given to the client.
 class AckQueue {
  public:
   struct Entry {

@@ -11,6 +11,7 @@
 
 namespace sb::channel {
 
+using model::OutboundState;
 using mqtt::Frame;
 using mqtt::FrameStatus;
 using mqtt::PacketId;
@@ -18,7 +19,6 @@ using mqtt::PacketType;
 using mqtt::Reason;
 using mqtt::Version;
 using session::InFlight;
-using model::OutboundState;
 
 namespace {
 constexpr std::uint32_t kMaxConnect = 256 * 1024;  // bytes
@@ -57,9 +57,17 @@ std::size_t Channel::input(std::string_view bytes) {
         host_.counters.packets_received.add();
         handle(f);
         continue;
-      case FrameStatus::partial: return bytes.size() - rest.size();
-      case FrameStatus::malformed: fail(Reason::malformed_packet); break;
-      case FrameStatus::too_large: fail(Reason::packet_too_large); break;  // [MQTT5 3.2.2.3.6]
+      case FrameStatus::partial:
+        if (state_ != State::awaiting_connect || static_cast<unsigned char>(rest.front()) >> 4 == 1)
+          return bytes.size() - rest.size();
+        close(Ending::with_will);  // what else it may be going to be, it is no CONNECT [MQTT-3.1.0-1]
+        break;
+      case FrameStatus::malformed:
+        fail(Reason::malformed_packet);
+        break;
+      case FrameStatus::too_large:
+        fail(Reason::packet_too_large);
+        break;  // [MQTT5 3.2.2.3.6]
     }
     break;
   }
@@ -67,8 +75,10 @@ std::size_t Channel::input(std::string_view bytes) {
 }
 
 void Channel::handle(const Frame& f) {
-  if (f.overlong && version_ == Version::v5) [[unlikely]] return fail(Reason::malformed_packet);
-  if (f.type == PacketType::publish && state_ == State::up) [[likely]] return on_publish(f);
+  if (f.overlong && version_ == Version::v5) [[unlikely]]
+    return fail(Reason::malformed_packet);
+  if (f.type == PacketType::publish && state_ == State::up) [[likely]]
+    return on_publish(f);
   if (state_ == State::awaiting_connect) {
     if (f.type != PacketType::connect) return close(Ending::with_will);  // [MQTT-3.1.0-1]
     return on_connect(f);
@@ -80,20 +90,30 @@ void Channel::handle(const Frame& f) {
     return fail(Reason::protocol_error);
   }
   switch (f.type) {
-    case PacketType::puback: return on_puback(f);
-    case PacketType::pubrec: return on_pubrec(f);
-    case PacketType::pubrel: return on_pubrel(f);
-    case PacketType::pubcomp: return on_pubcomp(f);
-    case PacketType::subscribe: return on_subscribe(f);
-    case PacketType::unsubscribe: return on_unsubscribe(f);
+    case PacketType::puback:
+      return on_puback(f);
+    case PacketType::pubrec:
+      return on_pubrec(f);
+    case PacketType::pubrel:
+      return on_pubrel(f);
+    case PacketType::pubcomp:
+      return on_pubcomp(f);
+    case PacketType::subscribe:
+      return on_subscribe(f);
+    case PacketType::unsubscribe:
+      return on_unsubscribe(f);
     case PacketType::pingreq: {
       if (Reason e = mqtt::decode_empty(f.flags, f.body); !ok(e)) return fail(e);
       return send({"\xD0\x00", 2});
     }
-    case PacketType::disconnect: return on_disconnect(f);
-    case PacketType::auth: return on_auth(f);
-    case PacketType::reserved: return fail(Reason::malformed_packet);
-    default: return fail(Reason::protocol_error);  // a second CONNECT [MQTT-3.1.0-2], packets only a server sends
+    case PacketType::disconnect:
+      return on_disconnect(f);
+    case PacketType::auth:
+      return on_auth(f);
+    case PacketType::reserved:
+      return fail(Reason::malformed_packet);
+    default:
+      return fail(Reason::protocol_error);  // a second CONNECT [MQTT-3.1.0-2], packets only a server sends
   }
 }
 
@@ -130,7 +150,8 @@ void Channel::on_publish(const Frame& f) {
       return fail(Reason::protocol_error);  // [MQTT-3.3.2-14]
     if (p.properties.has(PropertyId::topic_alias) && !resolve_alias(p, topic)) return;
   }
-  if (memo_ && memo_->topic == topic) [[likely]] return accept_publish(p, topic, f);
+  if (memo_ && memo_->topic == topic) [[likely]]
+    return accept_publish(p, topic, f);
 
   if (topic.empty() && version_ == Version::v5) return fail(Reason::protocol_error);  // no topic, no alias
   if (!is_mqtt_utf8(topic)) return fail(Reason::malformed_packet);                    // [MQTT-3.3.2-1]
@@ -197,7 +218,8 @@ void Channel::accept_publish(const mqtt::Publish& p, std::string_view topic, con
 
 void Channel::acknowledge(PacketId id, PacketType type, Reason reason) {
   if (type == PacketType::pubrec && !ok(reason)) session_->inbound_remove(id);
-  // 3.x has no way to say that a message was not stored, and an acknowledgement means safe: the connection ends instead.
+  // 3.x has no way to say that a message was not stored, and an acknowledgement means safe: the connection ends
+  // instead.
   if (version_ != Version::v5 && (reason == Reason::quota_exceeded || reason == Reason::unspecified_error))
     return shut_down(reason);
   if (reason == Reason::success || version_ != Version::v5) [[likely]] {
@@ -281,7 +303,7 @@ void Channel::on_pubrec(const Frame& f) {
     return send(packet);
   }
   if (e->state == OutboundState::sent_qos1) return fail(Reason::protocol_error);
-  if (!ok(a.reason)) return finish_entry(id);  // the client refused it: done [MQTT-4.3.3-4]
+  if (!ok(a.reason)) return finish_entry(id);       // the client refused it: done [MQTT-4.3.3-4]
   if (e->state == OutboundState::received) return;  // its answer waits for the store
   if (e->state == OutboundState::released) return send_pubrel(id);
   e->state = OutboundState::received;
@@ -404,11 +426,13 @@ void Channel::drained() {
 
 MonoTime Channel::deadline() const {
   switch (state_) {
-    case State::closed: return kNever;
+    case State::closed:
+      return kNever;
     case State::up:
       if (keep_alive_ == 0) return kNever;
       return last_packet_ + Millis(keep_alive_ * 1500u);  // [MQTT-3.1.2-22]: one and a half times
-    default: return last_packet_ + Seconds(config_.limits.connect_timeout);
+    default:
+      return last_packet_ + Seconds(config_.limits.connect_timeout);
   }
 }
 
@@ -420,7 +444,8 @@ void Channel::on_deadline() {
     return;
   }
   host_.counters.keep_alive_timeouts.add();
-  log::info("keep alive timeout client={} peer={} keep_alive={}", log::name(session_->client_id), transport_.peer(), keep_alive_);
+  log::info("keep alive timeout client={} peer={} keep_alive={}", log::name(session_->client_id), transport_.peer(),
+            keep_alive_);
   shut_down(Reason::keep_alive_timeout);
 }
 
@@ -436,8 +461,8 @@ std::string Channel::reason_properties(Reason reason) const {
 void Channel::fail(Reason reason) {
   if (state_ == State::closed) return;
   host_.counters.protocol_errors.add();
-  log::info("protocol error client={} peer={} reason=\"{}\"", session_ ? log::name(session_->client_id) : std::string("-"),
-            transport_.peer(), mqtt::text(reason));
+  log::info("protocol error client={} peer={} reason=\"{}\"",
+            session_ ? log::name(session_->client_id) : std::string("-"), transport_.peer(), mqtt::text(reason));
   if (state_ != State::up) return refuse(reason);
   shut_down(reason);
 }

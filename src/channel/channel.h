@@ -21,8 +21,8 @@ namespace sb::channel {
 /// What became of a message that was offered to a channel.
 enum class Delivered : std::uint8_t { sent, queued, dropped };
 
-/// The server's side of one MQTT connection as a state machine: bytes in, calls on Transport and Host out. It does no I/O,
-/// reads no clock and takes no lock. Owner: one shard.
+/// The server's side of one MQTT connection as a state machine: bytes in, calls on Transport and Host out. It does no
+/// I/O, reads no clock and takes no lock. Owner: one shard.
 ///
 ///     awaiting_connect → authenticating → opening → up → closed        (any state → closed)
 class Channel {
@@ -72,8 +72,8 @@ class Channel {
   bool has_room() const;
   /// True when a delivery would go out at once rather than wait in the session's queue.
   bool unhindered() const { return has_room() && !session_->has_waiting(); }
-  /// Sends a stored message with a packet id from the window; has_room() must hold. `entry.state` says the QoS; nothing is
-  /// sent and false returned when the packet would be too large for the client.
+  /// Sends a stored message with a packet id from the window; has_room() must hold. `entry.state` says the QoS; nothing
+  /// is sent and false returned when the packet would be too large for the client.
   bool deliver_stored(const model::MessagePtr& m, bool retain, std::span<const std::uint32_t> subscription_ids,
                       session::InFlight entry, std::string_view extra_properties = {});
   /// The two halves of deliver_stored, for QoS 2: take an id, and send once the id is stored.
@@ -152,15 +152,15 @@ class Channel {
   const ChannelConfig& config_;
   OutBuffer out_;
   MonoTime last_packet_;
-  TopicMemoPtr memo_;             ///< of the topic of the last PUBLISH
+  TopicMemoPtr memo_;  ///< of the topic of the last PUBLISH
   std::unique_ptr<session::Session> session_;
   std::unique_ptr<Connecting> connecting_;
   std::unique_ptr<model::WillRecord> will_;
   std::unique_ptr<AckQueue> acks_;
-  std::unique_ptr<std::vector<std::string>> aliases_in_;   ///< alias - 1 → topic
+  std::unique_ptr<std::vector<std::string>> aliases_in_;  ///< alias - 1 → topic
   std::unique_ptr<StringMap<std::uint16_t>> aliases_out_;
-  std::unique_ptr<ports::AuthExchange> exchange_;          ///< a re-authentication under way
-  std::unique_ptr<std::string> auth_method_;               ///< the CONNECT's [MQTT-4.12.1-1]
+  std::unique_ptr<ports::AuthExchange> exchange_;  ///< a re-authentication under way
+  std::unique_ptr<std::string> auth_method_;       ///< the CONNECT's [MQTT-4.12.1-1]
   std::uint64_t publisher_ = 0;
   std::uint32_t client_packet_max_ = mqtt::kMaxPacketSize;
   std::uint16_t client_receive_max_ = 65535;
@@ -172,7 +172,7 @@ class Channel {
   bool problem_information_ = true;
   bool waiting_input_ = false;
   bool memo_allowed_ = false;
-  bool subscribing_ = false;      ///< a SUBSCRIBE or UNSUBSCRIBE waits for a store; what follows waits for it
+  bool subscribing_ = false;  ///< a SUBSCRIBE or UNSUBSCRIBE waits for a store; what follows waits for it
 };
 
 }  // namespace sb::channel

@@ -104,8 +104,9 @@ bool Channel::take_connect(const mqtt::Connect& c) {
   if (c.will) {
     if (c.will->topic.size() > limits.topic_length || model::level_count(c.will->topic) > limits.topic_levels)
       return refuse(Reason::topic_name_invalid), false;
-    if (c.will->qos > limits.max_qos) return refuse(Reason::qos_not_supported), false;               // [MQTT-3.2.2-12]
-    if (c.will->retain && !config_.features.retain) return refuse(Reason::retain_not_supported), false;  // [MQTT-3.2.2-13]
+    if (c.will->qos > limits.max_qos) return refuse(Reason::qos_not_supported), false;  // [MQTT-3.2.2-12]
+    if (c.will->retain && !config_.features.retain)
+      return refuse(Reason::retain_not_supported), false;  // [MQTT-3.2.2-13]
     if (c.will->properties.has(PropertyId::response_topic) && version_ == Version::v5 &&
         c.will->properties.response_topic.find_first_of("+#") != std::string_view::npos)
       return refuse(Reason::protocol_error), false;
@@ -128,8 +129,7 @@ bool Channel::take_connect(const mqtt::Connect& c) {
       client_alias_max_ = std::min(p.topic_alias_maximum, limits.topic_alias_maximum_out);
     if (p.has(PropertyId::request_problem_information)) problem_information_ = p.request_problem_information;
     k.wants_response_information = p.has(PropertyId::request_response_information) && p.request_response_information;
-    if (p.has(PropertyId::authentication_method))
-      auth_method_ = std::make_unique<std::string>(p.authentication_method);
+    if (p.has(PropertyId::authentication_method)) auth_method_ = std::make_unique<std::string>(p.authentication_method);
   } else {
     k.asked_expiry = c.clean_start ? 0 : limits.session_expiry_max;  // 3.x sessions have no end of their own
   }
@@ -178,7 +178,7 @@ void Channel::exchange_step(std::string_view data) {
     return send(packet);
   }
   if (!ok(step.reason)) {
-    if (first) return refuse(step.reason);  // [MQTT-4.12.0-4]
+    if (first) return refuse(step.reason);     // [MQTT-4.12.0-4]
     return shut_down(Reason::not_authorized);  // [MQTT-4.12.1-2]; DISCONNECT knows no "bad user name or password"
   }
   if (first) {

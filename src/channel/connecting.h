@@ -14,7 +14,7 @@ struct Channel::Connecting {
   bool assigned_id = false;
   std::optional<std::string> username, password;
   bool clean_start = false;
-  std::uint32_t expiry = 0;          ///< seconds, after the bound was applied
+  std::uint32_t expiry = 0;  ///< seconds, after the bound was applied
   std::uint32_t asked_expiry = 0;
   std::uint16_t asked_keep_alive = 0;
   bool wants_response_information = false;

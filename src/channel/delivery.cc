@@ -7,10 +7,10 @@
 
 namespace sb::channel {
 
+using model::OutboundState;
 using mqtt::PacketId;
 using mqtt::Version;
 using session::InFlight;
-using model::OutboundState;
 
 namespace {
 constexpr std::size_t kShareFrom = 16 * 1024;  // payload bytes from which on outputs share one copy
@@ -57,7 +57,8 @@ Delivered Channel::deliver(Fanout& f, std::uint8_t qos, bool retain, std::span<c
       host_.counters.dropped_output_full.add();
       return Delivered::dropped;
     }
-    if (special) return send_special(f.message(), 0, retain, false, 0, ids, f.now(), {}) ? Delivered::sent : Delivered::dropped;
+    if (special)
+      return send_special(f.message(), 0, retain, false, 0, ids, f.now(), {}) ? Delivered::sent : Delivered::dropped;
     const EncodedFrame& frame = f.frame(v5, 0, retain);
     if (frame.size > client_packet_max_) [[unlikely]] {
       host_.counters.dropped_too_large.add();
@@ -71,8 +72,8 @@ Delivered Channel::deliver(Fanout& f, std::uint8_t qos, bool retain, std::span<c
     session::Waiting w{f.held(), qos, retain, group, {ids.begin(), ids.end()}};
     session::Queue& q = session_->queue();
     std::size_t before = q.size();
-    auto outcome = q.offer(std::move(w), config_.limits.queued_messages, config_.limits.queued_bytes,
-                           config_.limits.drop_oldest);
+    auto outcome =
+        q.offer(std::move(w), config_.limits.queued_messages, config_.limits.queued_bytes, config_.limits.drop_oldest);
     host_.counters.dropped_queue_full.add(before + 1 - q.size());  // a large one may push several out
     return outcome == session::Queue::Offered::dropped_new ? Delivered::dropped : Delivered::queued;
   }
@@ -164,8 +165,8 @@ bool Channel::send_special(const model::MessageView& m, std::uint8_t qos, bool r
   return true;
 }
 
-bool Channel::deliver_stored(const model::MessagePtr& m, bool retain, std::span<const std::uint32_t> ids, InFlight entry,
-                             std::string_view extra) {
+bool Channel::deliver_stored(const model::MessagePtr& m, bool retain, std::span<const std::uint32_t> ids,
+                             InFlight entry, std::string_view extra) {
   std::uint8_t qos = entry.state == OutboundState::sent_qos1 ? 1 : 2;
   if (!fits(m->view(), qos, ids, extra)) {
     host_.counters.dropped_too_large.add();

@@ -18,8 +18,8 @@ struct EncodedFrame {
   std::uint32_t id_at = 0;  ///< offset of the packet id, QoS > 0
 };
 
-/// One message on its way to its receivers on one shard. Encodes it once per class (version 5 or not, QoS, retain flag), and
-/// not at all for the class in which it came in. Lives for the loop over the receivers.
+/// One message on its way to its receivers on one shard. Encodes it once per class (version 5 or not, QoS, retain
+/// flag), and not at all for the class in which it came in. Lives for the loop over the receivers.
 class Fanout {
  public:
   /// Storage of the encodings, kept by the shard from message to message.
@@ -34,9 +34,7 @@ class Fanout {
   Fanout& operator=(const Fanout&) = delete;
 
   /// The frame as it came from the publisher, when it can be sent on as it is: no DUP, no retain, nothing to rewrite.
-  void came_as(bool v5, const EncodedFrame& f) {
-    frames_[index(v5, message_.qos, false)] = f;
-  }
+  void came_as(bool v5, const EncodedFrame& f) { frames_[index(v5, message_.qos, false)] = f; }
 
   const model::MessageView& message() const { return message_; }
   WallTime now() const { return now_; }

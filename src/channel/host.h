@@ -50,8 +50,8 @@ struct OpenRequest {
   std::string client_id;
   std::string username;
   bool clean_start = false;
-  std::uint32_t expiry = 0;     ///< seconds; 0 = volatile
-  model::WillRecord will;       ///< message null = none
+  std::uint32_t expiry = 0;  ///< seconds; 0 = volatile
+  model::WillRecord will;    ///< message null = none
 };
 
 /// One filter of a SUBSCRIBE. `reason` is a refusal that the channel has found already, or success.
@@ -63,9 +63,9 @@ struct SubscribeItem {
 
 /// How a connection ended.
 enum class Ending : std::uint8_t {
-  disconnected,       ///< DISCONNECT without will
-  with_will,          ///< everything else: lost, timed out, closed by us for an error, DISCONNECT 0x04
-  taken_over,         ///< the session belongs to another connection now
+  disconnected,  ///< DISCONNECT without will
+  with_will,     ///< everything else: lost, timed out, closed by us for an error, DISCONNECT 0x04
+  taken_over,    ///< the session belongs to another connection now
 };
 
 /// The answer to route().
@@ -96,7 +96,8 @@ class Host {
   // --- coming in
   /// → Channel::authenticated
   virtual void authenticate(Channel& c, const ports::Credentials& who) = 0;
-  virtual std::unique_ptr<ports::AuthExchange> start_exchange(std::string_view method, const ports::Credentials& who) = 0;
+  virtual std::unique_ptr<ports::AuthExchange> start_exchange(std::string_view method,
+                                                              const ports::Credentials& who) = 0;
   /// → Channel::opened
   virtual void open(Channel& c, OpenRequest request) = 0;
   /// CONNACK is out: send again what was under way, go on reading.
@@ -115,7 +116,8 @@ class Host {
   /// PUBREL: forget the packet id. True when it takes time → Channel::inbound_released
   virtual bool release_inbound(Channel& c, mqtt::PacketId id) = 0;
   /// → Channel::subscribed, at once or later. `items` is valid during the call only.
-  virtual void subscribe(Channel& c, mqtt::PacketId id, std::vector<SubscribeItem>& items, std::uint32_t subscription_id) = 0;
+  virtual void subscribe(Channel& c, mqtt::PacketId id, std::vector<SubscribeItem>& items,
+                         std::uint32_t subscription_id) = 0;
   /// → Channel::unsubscribed, at once or later. `filters` is valid during the call only.
   virtual void unsubscribe(Channel& c, mqtt::PacketId id, const std::vector<std::string_view>& filters) = 0;
 

@@ -49,9 +49,10 @@ void add_general_keys(std::vector<Key>& out) {
                          "process, gone when it ends.");
   kind.later = kLaterStoreKinds;
 
-  row.choice("session.shared_strategy", SB_FIELD(session.shared_strategy), kSharedStrategies, reload,
-             "Which member of a shared subscription gets the next message. `hash`: by the topic, so that the messages of "
-             "one topic go to one member in order. `least_inflight`: the member with the fewest unacknowledged messages.");
+  row.choice(
+      "session.shared_strategy", SB_FIELD(session.shared_strategy), kSharedStrategies, reload,
+      "Which member of a shared subscription gets the next message. `hash`: by the topic, so that the messages of "
+      "one topic go to one member in order. `least_inflight`: the member with the fewest unacknowledged messages.");
 
   row.duration("sys.interval", SB_FIELD(sys.interval), {0, 86400}, reload,
                "Time between two publications of the `$SYS/#` topics. 0: none.");

@@ -77,9 +77,10 @@ void add_node_limits(Rows<Config>& row) {
            "read them are told of the gap.");
   row.number("limits.log_messages", SB_FIELD(limits.log_messages), kCount32, restart,
              "The same in messages: whichever is reached first.");
-  row.size("limits.logs_total_bytes", SB_FIELD(limits.logs_total_bytes), {kMiB, 1024 * kGiB}, restart,
-           "Bytes of the stored messages of all durable filters together. Above: as `limits.log_bytes`, in the filter that "
-           "grows.");
+  row.size(
+      "limits.logs_total_bytes", SB_FIELD(limits.logs_total_bytes), {kMiB, 1024 * kGiB}, restart,
+      "Bytes of the stored messages of all durable filters together. Above: as `limits.log_bytes`, in the filter that "
+      "grows.");
   row.number("limits.sessions", SB_FIELD(limits.sessions), kCount32, restart,
              "Durable sessions. Above: a client that wants a new one is refused with 0x97.");
   row.number("limits.route_cache", SB_FIELD(limits.route_cache), {1, 16 * kMiB}, restart,

@@ -17,9 +17,7 @@ std::string_view put(char*& at, std::string_view bytes) {
 }
 }  // namespace
 
-std::uint64_t publisher_of(std::string_view client_id) {
-  return hash_bytes(client_id) | 1u;
-}
+std::uint64_t publisher_of(std::string_view client_id) { return hash_bytes(client_id) | 1u; }
 
 Message::Message(const MessageView& m, char* storage) : view_(m) {
   view_.topic = put(storage, m.topic);

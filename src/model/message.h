@@ -16,8 +16,8 @@ std::uint64_t publisher_of(std::string_view client_id);
 struct MessageView {
   std::string_view topic;
   std::string_view payload;
-  /// MQTT 5 properties that travel with the message, as encoded on the wire without the length in front: payload format,
-  /// content type, response topic, correlation data, user properties, in the publisher's order. [MQTT-3.3.2-18]
+  /// MQTT 5 properties that travel with the message, as encoded on the wire without the length in front: payload
+  /// format, content type, response topic, correlation data, user properties, in the publisher's order. [MQTT-3.3.2-18]
   /// Message expiry, topic alias and subscription identifiers are not among them.
   std::string_view properties;
   WallTime expires_at = kNoExpiry;
@@ -35,7 +35,8 @@ struct MessageView {
   std::size_t bytes() const { return topic.size() + payload.size() + properties.size(); }
 };
 
-/// A message that outlives the turn in which it arrived: one allocation for all of it, immutable, shared between threads.
+/// A message that outlives the turn in which it arrived: one allocation for all of it, immutable, shared between
+/// threads.
 class Message final : public SharedBytes {
  public:
   static boost::intrusive_ptr<const Message> copy(const MessageView& m);

@@ -56,8 +56,8 @@ struct InboundRecord {
 
 /// A will as stored.
 struct WillRecord {
-  MessagePtr message;                ///< null = none
-  std::uint32_t delay = 0;           ///< seconds
+  MessagePtr message;                 ///< null = none
+  std::uint32_t delay = 0;            ///< seconds
   std::uint32_t expiry_interval = 0;  ///< seconds of message expiry from its publication
   bool expires = false;
 };
@@ -66,17 +66,17 @@ struct WillRecord {
 struct SessionRecord {
   std::string client_id;
   std::string username;
-  std::uint64_t epoch = 0;          ///< counts the owners: fencing token of every write
-  std::uint64_t incarnation = 0;    ///< new with every session of this client id
-  std::uint32_t expiry = 0;         ///< seconds, 0xFFFFFFFF = never
+  std::uint64_t epoch = 0;        ///< counts the owners: fencing token of every write
+  std::uint64_t incarnation = 0;  ///< new with every session of this client id
+  std::uint32_t expiry = 0;       ///< seconds, 0xFFFFFFFF = never
   bool connected = false;
   std::uint64_t next_order = 1;
   std::vector<SubscriptionRecord> subscriptions;
   std::vector<OutboundRecord> outbound;  ///< in the order in which they were sent
   std::vector<InboundRecord> inbound;
   WillRecord will;
-  WallTime will_due = kNoExpiry;     ///< set when the connection ends without DISCONNECT
-  WallTime expires_at = kNoExpiry;   ///< set when the connection ends
+  WallTime will_due = kNoExpiry;    ///< set when the connection ends without DISCONNECT
+  WallTime expires_at = kNoExpiry;  ///< set when the connection ends
 };
 
 }  // namespace sb::model

@@ -41,7 +41,8 @@ void add_reason_packet(std::string& out, PacketType type, unsigned flags, std::s
                        std::string_view properties) {
   bool with_properties = !properties.empty();
   bool with_reason = with_properties || reason != Reason::success;
-  std::size_t n = front.size() + (with_reason ? 1 : 0) + (with_properties ? properties_size(Version::v5, properties) : 0);
+  std::size_t n =
+      front.size() + (with_reason ? 1 : 0) + (with_properties ? properties_size(Version::v5, properties) : 0);
   add_head(out, type, flags, n);
   out.append(front);
   if (with_reason) add_u8(out, raw(reason));

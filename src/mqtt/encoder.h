@@ -12,9 +12,9 @@
 #include "mqtt/protocol.h"
 #include "mqtt/reason.h"
 
-/// Encoders append a whole packet to a string. Properties are handed in as encoded by PropertyWriter; versions 3.x leave
-/// them and the reason codes out. What goes out once per message (PUBLISH, acknowledgements without properties) is written
-/// by the functions of publish_encoder.h into the connection's output directly.
+/// Encoders append a whole packet to a string. Properties are handed in as encoded by PropertyWriter; versions 3.x
+/// leave them and the reason codes out. What goes out once per message (PUBLISH, acknowledgements without properties)
+/// is written by the functions of publish_encoder.h into the connection's output directly.
 namespace sb::mqtt {
 
 /// Encodes properties, without the length in front.
@@ -24,7 +24,7 @@ class PropertyWriter {
   PropertyWriter& u16(PropertyId id, std::uint16_t v);
   PropertyWriter& u32(PropertyId id, std::uint32_t v);
   PropertyWriter& varint(PropertyId id, std::uint32_t v);
-  PropertyWriter& text(PropertyId id, std::string_view v);  ///< string or binary, at most 65535 bytes
+  PropertyWriter& text(PropertyId id, std::string_view v);             ///< string or binary, at most 65535 bytes
   PropertyWriter& pair(std::string_view key, std::string_view value);  ///< User Property
   std::string_view bytes() const { return out_; }
   bool empty() const { return out_.empty(); }
@@ -50,7 +50,8 @@ struct ConnectOut {
 void encode_connect(std::string& out, const ConnectOut& c);
 
 /// 3.x: `code` is the return code; version 5: the reason.
-void encode_connack(std::string& out, Version v, bool session_present, std::uint8_t code, std::string_view properties = {});
+void encode_connack(std::string& out, Version v, bool session_present, std::uint8_t code,
+                    std::string_view properties = {});
 /// PUBACK, PUBREC, PUBREL, PUBCOMP in the shortest form.
 void encode_ack(std::string& out, Version v, PacketType type, PacketId id, Reason reason = Reason::success,
                 std::string_view properties = {});

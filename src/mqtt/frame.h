@@ -10,10 +10,10 @@ namespace sb::mqtt {
 /// One control packet: its fixed header taken apart, its body still encoded.
 struct Frame {
   PacketType type = PacketType::reserved;
-  std::uint8_t flags = 0;    ///< low four bits of the first byte
-  bool overlong = false;     ///< the Remaining Length has more bytes than it needs [MQTT-1.5.5-1]
-  std::string_view body;     ///< what the Remaining Length counts
-  std::string_view whole;    ///< with the fixed header
+  std::uint8_t flags = 0;  ///< low four bits of the first byte
+  bool overlong = false;   ///< the Remaining Length has more bytes than it needs [MQTT-1.5.5-1]
+  std::string_view body;   ///< what the Remaining Length counts
+  std::string_view whole;  ///< with the fixed header
 };
 
 enum class FrameStatus : std::uint8_t {
@@ -43,7 +43,8 @@ inline FrameStatus take_frame(std::string_view& in, std::uint32_t max_size, Fram
       break;
     }
   }
-  if (head + length > max_size) [[unlikely]] return FrameStatus::too_large;
+  if (head + length > max_size) [[unlikely]]
+    return FrameStatus::too_large;
   if (n - head < length) return FrameStatus::partial;
   out.type = static_cast<PacketType>(static_cast<unsigned char>(p[0]) >> 4);
   out.flags = static_cast<unsigned char>(p[0]) & 15;

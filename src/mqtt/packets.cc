@@ -14,9 +14,7 @@ bool read_string(Reader& r, std::string_view& out) {
 }
 
 /// No bytes may be left behind the last field.
-Reason finish(const Reader& r) {
-  return r.failed() || !r.done() ? Reason::malformed_packet : Reason::success;
-}
+Reason finish(const Reader& r) { return r.failed() || !r.done() ? Reason::malformed_packet : Reason::success; }
 
 Reason decode_properties(Version v, Reader& r, PropertyPlace place, Properties& out) {
   if (v == Version::v5) return out.decode(r, place);
@@ -37,8 +35,8 @@ Reason decode_will(const Connect& c, std::uint8_t flags, Reader& r, Will& w) {
 Reason valid_connect_flags(Version v, std::uint8_t flags) {
   bool will = flags & 0x04;
   std::uint8_t will_qos = flags >> 3 & 3;
-  if (flags & 0x01) return Reason::malformed_packet;                      // [MQTT-3.1.2-3]
-  if (will_qos == 3) return Reason::malformed_packet;                     // [MQTT-3.1.2-12]
+  if (flags & 0x01) return Reason::malformed_packet;                         // [MQTT-3.1.2-3]
+  if (will_qos == 3) return Reason::malformed_packet;                        // [MQTT-3.1.2-12]
   if (!will && (will_qos || flags & 0x20)) return Reason::malformed_packet;  // [MQTT-3.1.2-11] [MQTT-3.1.2-13]
   bool username = flags & 0x80, password = flags & 0x40;
   if (v != Version::v5 && password && !username) return Reason::malformed_packet;  // [MQTT-3.1.2-22] of 3.1.1
@@ -58,17 +56,23 @@ bool valid_ack_reason(PacketType type, std::uint8_t code) {
     case topic_name_invalid:
     case packet_identifier_in_use:
     case quota_exceeded:
-    case payload_format_invalid: return true;
-    default: return false;
+    case payload_format_invalid:
+      return true;
+    default:
+      return false;
   }
 }
 
 PropertyPlace place_of(PacketType t) {
   switch (t) {
-    case PacketType::puback: return PropertyPlace::puback;
-    case PacketType::pubrec: return PropertyPlace::pubrec;
-    case PacketType::pubrel: return PropertyPlace::pubrel;
-    default: return PropertyPlace::pubcomp;
+    case PacketType::puback:
+      return PropertyPlace::puback;
+    case PacketType::pubrec:
+      return PropertyPlace::pubrec;
+    case PacketType::pubrel:
+      return PropertyPlace::pubrel;
+    default:
+      return PropertyPlace::pubcomp;
   }
 }
 
@@ -128,8 +132,8 @@ Reason decode_publish(Version v, std::uint8_t flags, std::string_view body, Publ
   out.retain = flags & 1;
   out.packet_id = 0;
   out.has_properties = false;
-  if (out.qos == 3) return Reason::malformed_packet;               // [MQTT-3.3.1-4]
-  if (out.dup && out.qos == 0) return Reason::malformed_packet;    // [MQTT-3.3.1-2]
+  if (out.qos == 3) return Reason::malformed_packet;             // [MQTT-3.3.1-4]
+  if (out.dup && out.qos == 0) return Reason::malformed_packet;  // [MQTT-3.3.1-2]
   out.topic = r.binary();
   if (out.qos > 0) {
     out.packet_id = r.u16();
@@ -181,7 +185,7 @@ Reason decode_subscribe(Version v, std::uint8_t flags, std::string_view body, Su
     std::uint8_t o = r.u8();
     if (r.failed() || (o & 3) == 3) return Reason::malformed_packet;  // [MQTT-3-8.3-4]
     if (v == Version::v5) {
-      if (o & 0xC0) return Reason::malformed_packet;          // [MQTT-3.8.3-5]
+      if (o & 0xC0) return Reason::malformed_packet;  // [MQTT-3.8.3-5]
       if ((o >> 4 & 3) == 3) return Reason::protocol_error;
       e.options.no_local = o & 4;
       e.options.retain_as_published = o & 8;

@@ -11,9 +11,9 @@
 #include "mqtt/protocol.h"
 #include "mqtt/reason.h"
 
-/// The control packets as decoded: views into the packet's bytes. Each decode function takes the body of a frame and answers
-/// success, malformed_packet, protocol_error, or the more special reason that the specification names for the fault.
-/// Objects are reused: a decode function sets every member.
+/// The control packets as decoded: views into the packet's bytes. Each decode function takes the body of a frame and
+/// answers success, malformed_packet, protocol_error, or the more special reason that the specification names for the
+/// fault. Objects are reused: a decode function sets every member.
 namespace sb::mqtt {
 
 struct Will {
@@ -52,7 +52,7 @@ struct Publish {
   PacketId packet_id = 0;  ///< 0 with QoS 0
   std::string_view topic;  ///< "" only in version 5, with an alias
   std::string_view payload;
-  Properties properties;   ///< only read when has_properties
+  Properties properties;  ///< only read when has_properties
   bool has_properties = false;
 };
 Reason decode_publish(Version v, std::uint8_t flags, std::string_view body, Publish& out);

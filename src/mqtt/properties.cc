@@ -68,20 +68,31 @@ struct Value {
 
 Reason read_value(Reader& r, Kind kind, Value& v) {
   switch (kind) {
-    case Kind::none: return Reason::malformed_packet;
-    case Kind::byte: v.number = r.u8(); break;
+    case Kind::none:
+      return Reason::malformed_packet;
+    case Kind::byte:
+      v.number = r.u8();
+      break;
     case Kind::flag:
       v.number = r.u8();
       if (!r.failed() && v.number > 1) return Reason::protocol_error;
       break;
-    case Kind::u16: v.number = r.u16(); break;
-    case Kind::u32: v.number = r.u32(); break;
-    case Kind::varint: v.number = r.varint(); break;
+    case Kind::u16:
+      v.number = r.u16();
+      break;
+    case Kind::u32:
+      v.number = r.u32();
+      break;
+    case Kind::varint:
+      v.number = r.varint();
+      break;
     case Kind::string:
       v.text = r.binary();
       if (!is_mqtt_utf8(v.text)) return Reason::malformed_packet;
       break;
-    case Kind::binary: v.text = r.binary(); break;
+    case Kind::binary:
+      v.text = r.binary();
+      break;
     case Kind::pair:
       v.text = r.binary();
       v.text2 = r.binary();
@@ -93,42 +104,78 @@ Reason read_value(Reader& r, Kind kind, Value& v) {
 
 Reason store(Properties& p, PropertyId id, const Value& v) {
   switch (id) {
-    case PropertyId::payload_format_indicator: p.payload_format_indicator = static_cast<std::uint8_t>(v.number); break;
-    case PropertyId::message_expiry_interval: p.message_expiry_interval = v.number; break;
-    case PropertyId::content_type: p.content_type = v.text; break;
-    case PropertyId::response_topic: p.response_topic = v.text; break;
-    case PropertyId::correlation_data: p.correlation_data = v.text; break;
+    case PropertyId::payload_format_indicator:
+      p.payload_format_indicator = static_cast<std::uint8_t>(v.number);
+      break;
+    case PropertyId::message_expiry_interval:
+      p.message_expiry_interval = v.number;
+      break;
+    case PropertyId::content_type:
+      p.content_type = v.text;
+      break;
+    case PropertyId::response_topic:
+      p.response_topic = v.text;
+      break;
+    case PropertyId::correlation_data:
+      p.correlation_data = v.text;
+      break;
     case PropertyId::subscription_identifier:
       if (v.number == 0) return Reason::protocol_error;
       p.subscription_identifiers.push_back(v.number);
       break;
-    case PropertyId::session_expiry_interval: p.session_expiry_interval = v.number; break;
-    case PropertyId::assigned_client_identifier: p.assigned_client_identifier = v.text; break;
-    case PropertyId::server_keep_alive: p.server_keep_alive = static_cast<std::uint16_t>(v.number); break;
-    case PropertyId::authentication_method: p.authentication_method = v.text; break;
-    case PropertyId::authentication_data: p.authentication_data = v.text; break;
+    case PropertyId::session_expiry_interval:
+      p.session_expiry_interval = v.number;
+      break;
+    case PropertyId::assigned_client_identifier:
+      p.assigned_client_identifier = v.text;
+      break;
+    case PropertyId::server_keep_alive:
+      p.server_keep_alive = static_cast<std::uint16_t>(v.number);
+      break;
+    case PropertyId::authentication_method:
+      p.authentication_method = v.text;
+      break;
+    case PropertyId::authentication_data:
+      p.authentication_data = v.text;
+      break;
     case PropertyId::request_problem_information:
       p.request_problem_information = static_cast<std::uint8_t>(v.number);
       break;
-    case PropertyId::will_delay_interval: p.will_delay_interval = v.number; break;
+    case PropertyId::will_delay_interval:
+      p.will_delay_interval = v.number;
+      break;
     case PropertyId::request_response_information:
       p.request_response_information = static_cast<std::uint8_t>(v.number);
       break;
-    case PropertyId::response_information: p.response_information = v.text; break;
-    case PropertyId::server_reference: p.server_reference = v.text; break;
-    case PropertyId::reason_string: p.reason_string = v.text; break;
+    case PropertyId::response_information:
+      p.response_information = v.text;
+      break;
+    case PropertyId::server_reference:
+      p.server_reference = v.text;
+      break;
+    case PropertyId::reason_string:
+      p.reason_string = v.text;
+      break;
     case PropertyId::receive_maximum:
       if (v.number == 0) return Reason::protocol_error;
       p.receive_maximum = static_cast<std::uint16_t>(v.number);
       break;
-    case PropertyId::topic_alias_maximum: p.topic_alias_maximum = static_cast<std::uint16_t>(v.number); break;
+    case PropertyId::topic_alias_maximum:
+      p.topic_alias_maximum = static_cast<std::uint16_t>(v.number);
+      break;
     case PropertyId::topic_alias:
       if (v.number == 0) return Reason::topic_alias_invalid;  // [MQTT-3.3.2-8]
       p.topic_alias = static_cast<std::uint16_t>(v.number);
       break;
-    case PropertyId::maximum_qos: p.maximum_qos = static_cast<std::uint8_t>(v.number); break;
-    case PropertyId::retain_available: p.retain_available = static_cast<std::uint8_t>(v.number); break;
-    case PropertyId::user_property: p.user.emplace_back(v.text, v.text2); break;
+    case PropertyId::maximum_qos:
+      p.maximum_qos = static_cast<std::uint8_t>(v.number);
+      break;
+    case PropertyId::retain_available:
+      p.retain_available = static_cast<std::uint8_t>(v.number);
+      break;
+    case PropertyId::user_property:
+      p.user.emplace_back(v.text, v.text2);
+      break;
     case PropertyId::maximum_packet_size:
       if (v.number == 0) return Reason::protocol_error;
       p.maximum_packet_size = v.number;

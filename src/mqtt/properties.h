@@ -45,8 +45,20 @@ enum class PropertyId : std::uint8_t {
 
 /// Where a set of properties stands: which ones are allowed there.
 enum class PropertyPlace : std::uint8_t {
-  connect, connack, publish, will, puback, pubrec, pubrel, pubcomp, subscribe, suback, unsubscribe, unsuback,
-  disconnect, auth,
+  connect,
+  connack,
+  publish,
+  will,
+  puback,
+  pubrec,
+  pubrel,
+  pubcomp,
+  subscribe,
+  suback,
+  unsubscribe,
+  unsuback,
+  disconnect,
+  auth,
 };
 
 /// A decoded set of properties; views into the packet. A value is meaningful only when has(id).
@@ -61,17 +73,18 @@ struct Properties {
   std::uint32_t message_expiry_interval, session_expiry_interval, will_delay_interval, maximum_packet_size;
   std::string_view content_type, response_topic, correlation_data, assigned_client_identifier, authentication_method,
       authentication_data, response_information, server_reference, reason_string;
-  std::vector<std::uint32_t> subscription_identifiers;               ///< several only in a PUBLISH to a client
-  std::vector<std::pair<std::string_view, std::string_view>> user;    ///< in order [MQTT-3.3.2-18]
+  std::vector<std::uint32_t> subscription_identifiers;              ///< several only in a PUBLISH to a client
+  std::vector<std::pair<std::string_view, std::string_view>> user;  ///< in order [MQTT-3.3.2-18]
   std::string_view raw;  ///< all of them as encoded, without the length in front
 
-  /// Decodes the length and the properties behind it from `r`. Success, malformed_packet or protocol_error (one that is not
-  /// allowed in `place`, that stands twice, or whose value is out of its range).
+  /// Decodes the length and the properties behind it from `r`. Success, malformed_packet or protocol_error (one that is
+  /// not allowed in `place`, that stands twice, or whose value is out of its range).
   Reason decode(Reader& r, PropertyPlace place);
 };
 
-/// The properties of a PUBLISH that the broker passes on, without the ones that it rewrites (message expiry, topic alias,
-/// subscription identifier): a view into `raw` when there is nothing to leave out, else the rest copied to `scratch`.
+/// The properties of a PUBLISH that the broker passes on, without the ones that it rewrites (message expiry, topic
+/// alias, subscription identifier): a view into `raw` when there is nothing to leave out, else the rest copied to
+/// `scratch`.
 std::string_view forwarded_properties(const Properties& p, std::string& scratch);
 
 }  // namespace sb::mqtt

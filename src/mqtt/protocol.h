@@ -34,9 +34,9 @@ inline constexpr std::uint32_t kMaxPacketSize = kMaxRemainingLength + 5;
 
 /// Name of a packet type for logs, e.g. "PUBLISH".
 constexpr const char* name(PacketType t) {
-  constexpr const char* names[] = {"RESERVED",  "CONNECT", "CONNACK",     "PUBLISH",  "PUBACK",  "PUBREC",
-                                   "PUBREL",    "PUBCOMP", "SUBSCRIBE",   "SUBACK",   "UNSUBSCRIBE",
-                                   "UNSUBACK",  "PINGREQ", "PINGRESP",    "DISCONNECT", "AUTH"};
+  constexpr const char* names[] = {"RESERVED", "CONNECT",  "CONNACK",    "PUBLISH", "PUBACK",      "PUBREC",
+                                   "PUBREL",   "PUBCOMP",  "SUBSCRIBE",  "SUBACK",  "UNSUBSCRIBE", "UNSUBACK",
+                                   "PINGREQ",  "PINGRESP", "DISCONNECT", "AUTH"};
   return names[static_cast<unsigned>(t) & 15];
 }
 

@@ -16,11 +16,11 @@ struct PublishForm {
   bool dup = false;
   PacketId packet_id = 0;
   // Version 5 only:
-  bool with_topic = true;             ///< false: only the alias stands for it
-  std::uint16_t alias = 0;            ///< 0 = none
+  bool with_topic = true;   ///< false: only the alias stands for it
+  std::uint16_t alias = 0;  ///< 0 = none
   const std::uint32_t* subscription_ids = nullptr;
   std::uint32_t subscription_id_count = 0;
-  std::uint32_t expiry = 0;           ///< seconds, only when expires
+  std::uint32_t expiry = 0;  ///< seconds, only when expires
   bool expires = false;
   std::string_view extra_properties;  ///< encoded, in front of the message's own (the broker's `gap`)
 };

@@ -5,8 +5,8 @@
 
 namespace sb::mqtt {
 
-/// Reads the data types of the protocol [MQTT5 1.5] from the front of a view. A read past the end sets failed() and gives
-/// zeros, so that a decoder reads like the grammar and checks once.
+/// Reads the data types of the protocol [MQTT5 1.5] from the front of a view. A read past the end sets failed() and
+/// gives zeros, so that a decoder reads like the grammar and checks once.
 class Reader {
  public:
   explicit Reader(std::string_view bytes) : p_(bytes.data()), end_(p_ + bytes.size()) {}

@@ -26,8 +26,11 @@ constexpr Millis kRetry{100};  // after the process ran out of file descriptors
 
 error_code last_error() { return {errno, boost::system::system_category()}; }
 
-/// A socket file that nobody listens on is left over from a process that died; one that answers is not ours to take.
+/// A socket file that nobody listens on is left over from a process that died; one that answers is not ours to take,
+/// and neither is a file that is no socket at all (connecting to it is refused too).
 bool stale_socket(const sockaddr_un& a) {
+  struct stat s {};
+  if (::lstat(a.sun_path, &s) != 0 || !S_ISSOCK(s.st_mode)) return false;
   int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   bool stale = fd >= 0 && ::connect(fd, reinterpret_cast<const sockaddr*>(&a), sizeof a) < 0 && errno == ECONNREFUSED;
   if (fd >= 0) ::close(fd);
@@ -42,8 +45,8 @@ result<int> listen_unix(const ListenerOptions& o) {
   int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return last_error();
   int r = ::bind(fd, reinterpret_cast<sockaddr*>(&a), sizeof a);
-  if (r < 0 && errno == EADDRINUSE && stale_socket(a)) {
-    ::unlink(o.unix_path.c_str());
+  if (r < 0 && errno == EADDRINUSE) {
+    if (stale_socket(a)) ::unlink(o.unix_path.c_str());
     r = ::bind(fd, reinterpret_cast<sockaddr*>(&a), sizeof a);
   }
   if (r < 0 || ::chmod(o.unix_path.c_str(), o.unix_mode) < 0 || ::listen(fd, kBacklog) < 0) {
@@ -106,7 +109,8 @@ void Acceptor::start(Shard& home, std::vector<Shard*> shards, std::size_t bound)
   home_ = &home;
   shards_ = std::move(shards);
   bound_ = bound;
-  if (auto e = home.loop().add(fd_, EPOLLIN, this)) log::error("listener {} cannot be watched: {}", address_, e.message());
+  if (auto e = home.loop().add(fd_, EPOLLIN, this))
+    log::error("listener {} cannot be watched: {}", address_, e.message());
 }
 
 void Acceptor::close() {
@@ -120,7 +124,8 @@ void Acceptor::close() {
 void Acceptor::refuse(int fd, const char* why) {
   ::close(fd);
   home_->core().counters.connects_refused.add();
-  if (log_limit_.pass()) log::warn("connection refused listener={} reason=\"{}\" suppressed={}", address_, why, log_limit_.suppressed());
+  if (log_limit_.pass())
+    log::warn("connection refused listener={} reason=\"{}\" suppressed={}", address_, why, log_limit_.suppressed());
 }
 
 void Acceptor::on_events(std::uint32_t) {

@@ -26,7 +26,8 @@ class Acceptor final : public io::EventHandler, public io::Timer {
   const std::string& address() const { return address_; }
   ListenerContext& context() { return context_; }
 
-  /// On the loop of `home`, before or while it runs. `bound`: connections that the node takes at most; `total`: counts them.
+  /// On the loop of `home`, before or while it runs. `bound`: connections that the node takes at most; `total`: counts
+  /// them.
   void start(Shard& home, std::vector<Shard*> shards, std::size_t bound);
   /// On the loop of its home: no more connections.
   void close();

@@ -42,9 +42,7 @@ bool Connection::start() {
   return true;
 }
 
-std::string Connection::peer() const {
-  return layers_ && layers_->proxy_peer ? *layers_->proxy_peer : peer_.text();
-}
+std::string Connection::peer() const { return layers_ && layers_->proxy_peer ? *layers_->proxy_peer : peer_.text(); }
 
 std::string Connection::tls_identity() const {
   return layers_ && layers_->identity ? *layers_->identity : std::string();
@@ -195,7 +193,8 @@ bool Connection::take_proxy(char*& data, std::size_t& n) {
   head.append(data, n);
   ProxyHeader h;
   switch (parse_proxy_header(head, h)) {
-    case ProxyParse::need_more: return false;
+    case ProxyParse::need_more:
+      return false;
     case ProxyParse::malformed:
       log::info("malformed PROXY header peer={}", peer_.text());
       finish();
@@ -377,7 +376,8 @@ Connection::Sent Connection::send_ws() {
       }
       if (out.empty() || !l.ws) return Sent::all;
       l.frame_left = out.size();
-      l.header_size = static_cast<std::uint8_t>(io::encode_ws_header(l.header.data(), io::WsOpcode::binary, l.frame_left));
+      l.header_size =
+          static_cast<std::uint8_t>(io::encode_ws_header(l.header.data(), io::WsOpcode::binary, l.frame_left));
       l.header_sent = 0;
     }
     iovec pieces[32];

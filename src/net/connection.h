@@ -16,9 +16,9 @@ namespace sb::net {
 
 class Shard;
 
-/// One client's socket with the channel behind it: the way of the bytes in and out, through PROXY, TLS and WebSocket where
-/// the listener has them. Idle it holds no buffer. Owner: one shard, which deletes it at the end of the turn in which it
-/// ended.
+/// One client's socket with the channel behind it: the way of the bytes in and out, through PROXY, TLS and WebSocket
+/// where the listener has them. Idle it holds no buffer. Owner: one shard, which deletes it at the end of the turn in
+/// which it ended.
 class Connection final : public io::EventHandler, public io::Timer, public channel::Transport {
  public:
   /// Takes over `fd`.
@@ -81,12 +81,12 @@ class Connection final : public io::EventHandler, public io::Timer, public chann
   ListenerContext& listener_;
   int fd_;
   PeerAddress peer_;
-  bool closing_ = false;       ///< the channel is done; write out, then close
-  bool blocked_ = false;       ///< the socket takes no more at present
-  bool write_armed_ = false;   ///< EPOLLOUT is asked for
-  bool readable_ = false;      ///< the socket may have more that was not read
+  bool closing_ = false;      ///< the channel is done; write out, then close
+  bool blocked_ = false;      ///< the socket takes no more at present
+  bool write_armed_ = false;  ///< EPOLLOUT is asked for
+  bool readable_ = false;     ///< the socket may have more that was not read
   bool in_input_ = false;
-  bool paused_ = false;        ///< the channel did not take all of the tail
+  bool paused_ = false;  ///< the channel did not take all of the tail
   bool end_seen_ = false;
   std::unique_ptr<char[]> tail_;  ///< received, not yet taken by the channel: part of a packet, or a pause
   std::uint32_t tail_size_ = 0, tail_capacity_ = 0;

@@ -6,9 +6,9 @@
 #include <string>
 
 #include "io/tls.h"
-#include "net/connection.h"
 #include "io/ws_frame.h"
 #include "io/ws_upgrade.h"
+#include "net/connection.h"
 
 namespace sb::net {
 
@@ -25,13 +25,13 @@ struct Connection::Layers {
   OutBuffer sealed;  ///< ciphertext that the socket has not taken
 
   // WebSocket
-  std::unique_ptr<io::WsUpgrade> upgrade;      ///< until the upgrade is done
+  std::unique_ptr<io::WsUpgrade> upgrade;  ///< until the upgrade is done
   std::unique_ptr<io::WsDecoder> ws;
-  std::unique_ptr<std::string> control;    ///< whole control frames, or the upgrade's answer, to go out between frames
-  std::array<char, 10> header{};           ///< of the frame under way
+  std::unique_ptr<std::string> control;  ///< whole control frames, or the upgrade's answer, to go out between frames
+  std::array<char, 10> header{};         ///< of the frame under way
   std::uint8_t header_size = 0, header_sent = 0;
   bool close_sent = false;
-  std::size_t frame_left = 0;              ///< bytes of the channel's output that belong to the frame under way
+  std::size_t frame_left = 0;  ///< bytes of the channel's output that belong to the frame under way
 };
 
 }  // namespace sb::net

@@ -20,8 +20,8 @@ enum class ProxyMode : std::uint8_t { off, optional, required };
 /// What a listener is told when it is made; a reload replaces `channel` and `tls`.
 struct ListenerOptions {
   ListenerKind kind = ListenerKind::mqtt;
-  std::string host;                 ///< address without port; "" for Unix sockets
-  std::uint16_t port = 0;           ///< 0 = any free one
+  std::string host;        ///< address without port; "" for Unix sockets
+  std::uint16_t port = 0;  ///< 0 = any free one
   std::string unix_path;
   std::uint16_t unix_mode = 0660;
   channel::ChannelConfig channel;

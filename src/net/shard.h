@@ -15,8 +15,8 @@ namespace sb::net {
 /// One thread with all that it owns: its loop, the broker's core on it, its connections.
 class Shard final : private io::Turn {
  public:
-  static constexpr std::size_t kHeadroom = 8 * 1024;      ///< bytes in front of what is received, for a cut packet's start
-  static constexpr std::size_t kReadChunk = 256 * 1024;   ///< bytes that one read may bring
+  static constexpr std::size_t kHeadroom = 8 * 1024;  ///< bytes in front of what is received, for a cut packet's start
+  static constexpr std::size_t kReadChunk = 256 * 1024;  ///< bytes that one read may bring
 
   Shard();
   ~Shard();

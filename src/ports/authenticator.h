@@ -14,10 +14,10 @@ namespace sb::ports {
 struct Credentials {
   std::string_view client_id;
   std::optional<std::string_view> username;
-  std::optional<std::string_view> password;   ///< bytes, not necessarily text
-  std::string_view tls_identity;              ///< from the client certificate, "" = none
-  std::string_view peer;                      ///< "address:port" or "unix", for logs
-  bool anonymous_allowed = false;             ///< by the listener's rule (loopback only unless configured otherwise)
+  std::optional<std::string_view> password;  ///< bytes, not necessarily text
+  std::string_view tls_identity;             ///< from the client certificate, "" = none
+  std::string_view peer;                     ///< "address:port" or "unix", for logs
+  bool anonymous_allowed = false;            ///< by the listener's rule (loopback only unless configured otherwise)
 };
 
 /// The answer to Credentials.
@@ -39,9 +39,9 @@ class Authenticator {
 class AuthExchange {
  public:
   struct Step {
-    mqtt::Reason reason;    ///< continue_authentication, success, or the refusal
-    std::string data;       ///< Authentication Data for the client
-    std::string username;   ///< on success: who it is
+    mqtt::Reason reason;   ///< continue_authentication, success, or the refusal
+    std::string data;      ///< Authentication Data for the client
+    std::string username;  ///< on success: who it is
   };
   virtual ~AuthExchange() = default;
   /// `data`: Authentication Data of the client's CONNECT or AUTH packet (bytes).

@@ -7,10 +7,14 @@ struct Category final : boost::system::error_category {
   const char* name() const noexcept override { return "store"; }
   std::string message(int e) const override {
     switch (static_cast<errc>(e)) {
-      case errc::stale_epoch: return "the session has another owner";
-      case errc::no_session: return "no such session";
-      case errc::quota: return "a bound of the store is reached";
-      case errc::unavailable: return "the store is unavailable";
+      case errc::stale_epoch:
+        return "the session has another owner";
+      case errc::no_session:
+        return "no such session";
+      case errc::quota:
+        return "a bound of the store is reached";
+      case errc::unavailable:
+        return "the store is unavailable";
     }
     return "unknown store error";
   }

@@ -22,8 +22,8 @@ struct StoredMessage {
 /// A page of a log.
 struct LogPage {
   std::vector<StoredMessage> messages;  ///< in order, all behind the position asked for
-  std::uint64_t lost = 0;     ///< messages between the position asked for and the first one left: trimmed by a bound
-  model::Position head;       ///< last position of the log; the page reaches it when messages.back() stands there
+  std::uint64_t lost = 0;  ///< messages between the position asked for and the first one left: trimmed by a bound
+  model::Position head;    ///< last position of the log; the page reaches it when messages.back() stands there
 };
 
 /// Told of what was appended to the logs that it attached to, in the order of positions.
@@ -35,9 +35,10 @@ class LogWatcher {
   ~LogWatcher() = default;
 };
 
-/// Stored messages: one log per distinct filter that a durable session subscribes to with QoS > 0. A log lives as long as it
-/// has members; a member is one incarnation of a session. Answers come once, on the thread that asked, at once or later, in
-/// the order of the requests. A log that is gone answers as empty and takes appends without storing them: nobody reads it.
+/// Stored messages: one log per distinct filter that a durable session subscribes to with QoS > 0. A log lives as long
+/// as it has members; a member is one incarnation of a session. Answers come once, on the thread that asked, at once or
+/// later, in the order of the requests. A log that is gone answers as empty and takes appends without storing them:
+/// nobody reads it.
 class LogStore {
  public:
   struct Joined {
@@ -48,8 +49,8 @@ class LogStore {
   using Done = std::function<void(result<T>)>;
 
   virtual ~LogStore() = default;
-  /// Makes the log if there is none and the member one of its readers from `head` on. A repeat changes nothing and answers
-  /// with the present head. Before the answer every router of this node sees the log.
+  /// Makes the log if there is none and the member one of its readers from `head` on. A repeat changes nothing and
+  /// answers with the present head. Before the answer every router of this node sees the log.
   virtual void join(std::string_view filter, std::string_view member, Done<Joined> done) = 0;
   /// The member reads no more; the last one takes the log with it.
   virtual void leave(std::string_view filter, std::string_view member) = 0;

@@ -16,10 +16,10 @@ namespace sb::ports {
 struct SessionChange {
   std::optional<std::vector<model::SubscriptionRecord>> subscriptions;
   std::optional<std::uint64_t> next_order;
-  std::vector<std::pair<std::string, model::Position>> cursors;   ///< filter → last position read
-  std::vector<model::OutboundRecord> outbound_set;                ///< added, or changed by packet id
+  std::vector<std::pair<std::string, model::Position>> cursors;  ///< filter → last position read
+  std::vector<model::OutboundRecord> outbound_set;               ///< added, or changed by packet id
   std::vector<std::uint16_t> outbound_removed;
-  std::optional<std::vector<model::OutboundRecord>> outbound;     ///< the whole window (on leaving)
+  std::optional<std::vector<model::OutboundRecord>> outbound;  ///< the whole window (on leaving)
   std::vector<std::uint16_t> inbound_added, inbound_removed;
   std::optional<model::WillRecord> will;
   std::optional<std::uint32_t> expiry;
@@ -40,10 +40,10 @@ class SessionStore {
   struct Claim {
     std::string client_id;
     std::string username;
-    bool clean = false;           ///< end what is there, then begin a new incarnation
-    bool durable = false;         ///< keep a record; false: only end what is there
-    std::uint32_t expiry = 0;     ///< seconds, of the new connection
-    model::WillRecord will;       ///< of the new connection
+    bool clean = false;        ///< end what is there, then begin a new incarnation
+    bool durable = false;      ///< keep a record; false: only end what is there
+    std::uint32_t expiry = 0;  ///< seconds, of the new connection
+    model::WillRecord will;    ///< of the new connection
     WallTime now;
   };
   struct Claimed {

@@ -13,7 +13,7 @@ struct Waiting {
   model::MessagePtr message;
   std::uint8_t qos = 0;
   bool retain = false;
-  std::uint32_t group = 0;                    ///< key of the shared group it came from, 0 = none
+  std::uint32_t group = 0;  ///< key of the shared group it came from, 0 = none
   std::vector<std::uint32_t> subscription_ids;
 };
 

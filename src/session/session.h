@@ -16,9 +16,9 @@ namespace sb::session {
 
 /// How far a durable subscription has got in the log of its filter.
 struct Cursor {
-  std::uint64_t log = 0;         ///< ports::LogId
-  model::Position next;          ///< last position that was taken: sent, or passed over
-  std::uint64_t lost = 0;        ///< messages that a bound took away, not yet told
+  std::uint64_t log = 0;   ///< ports::LogId
+  model::Position next;    ///< last position that was taken: sent, or passed over
+  std::uint64_t lost = 0;  ///< messages that a bound took away, not yet told
   /// Unsubscribed, but younger subscriptions have passed over messages that this one was to deliver: what lies up to
   /// drain_to is still owed from it, and it still answers for what `covers` says of the logs of the others.
   bool draining = false;
@@ -28,11 +28,11 @@ struct Cursor {
 
 /// One subscription of a session.
 struct Subscription {
-  std::string filter;            ///< as subscribed, with `$share/group/`
+  std::string filter;  ///< as subscribed, with `$share/group/`
   model::SubscribeOptions options;
   std::uint32_t subscription_id = 0;  ///< 0 = none
-  std::uint64_t order = 0;       ///< age within the session: the oldest matching durable one delivers
-  std::unique_ptr<Cursor> cursor;  ///< durable, QoS > 0, not shared
+  std::uint64_t order = 0;            ///< age within the session: the oldest matching durable one delivers
+  std::unique_ptr<Cursor> cursor;     ///< durable, QoS > 0, not shared
 };
 
 /// The state that MQTT calls Session State [MQTT5 4.1], without I/O. Volatile (ends with the connection) or durable.
@@ -41,9 +41,9 @@ class Session {
  public:
   std::string client_id;
   std::string username;
-  std::uint64_t epoch = 0;        ///< of the record, durable only
+  std::uint64_t epoch = 0;  ///< of the record, durable only
   std::uint64_t incarnation = 0;
-  std::uint32_t expiry = 0;       ///< seconds; 0 = volatile
+  std::uint32_t expiry = 0;  ///< seconds; 0 = volatile
   bool durable = false;
 
   Window window;
@@ -76,7 +76,8 @@ class Session {
   std::size_t inbound_count() const { return inbound_ ? inbound_->size() : 0; }
 
   // --- durable
-  /// True when `s`, whose log holds a message on `topic` at `at`, is to deliver it: no older durable subscription matches.
+  /// True when `s`, whose log holds a message on `topic` at `at`, is to deliver it: no older durable subscription
+  /// matches.
   bool responsible(const Subscription& s, std::string_view topic, model::Position at) const;
   /// Name of this incarnation among the members of a log.
   std::string member() const { return client_id + '#' + std::to_string(incarnation); }

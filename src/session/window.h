@@ -10,16 +10,16 @@
 
 namespace sb::session {
 
-using mqtt::PacketId;
 using model::OutboundState;
+using mqtt::PacketId;
 
 /// One delivery under way: what has to be known until it is acknowledged.
 struct InFlight {
-  OutboundState state{};               ///< 0 = this packet id is free
-  std::uint32_t group = 0;             ///< key of the shared group it came from, 0 = none
-  std::uint64_t log = 0;               ///< ports::LogId of the log that holds it, 0 = none
-  model::Position position;            ///< in that log
-  model::MessagePtr message;           ///< kept for a shared group, so that it can go to another member
+  OutboundState state{};      ///< 0 = this packet id is free
+  std::uint32_t group = 0;    ///< key of the shared group it came from, 0 = none
+  std::uint64_t log = 0;      ///< ports::LogId of the log that holds it, 0 = none
+  model::Position position;   ///< in that log
+  model::MessagePtr message;  ///< kept for a shared group, so that it can go to another member
 };
 
 /// Packet ids under way to one client, QoS 1 and 2 together, in the order in which they were sent [MQTT5 4.4, 4.6].

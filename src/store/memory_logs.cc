@@ -97,7 +97,8 @@ void MemoryLogs::read(LogId id, model::Position after, std::size_t max, Done<por
   auto first = std::upper_bound(log.messages.begin(), log.messages.end(), after,
                                 [](const model::Position& p, const ports::StoredMessage& m) { return p < m.position; });
   constexpr std::size_t kPageBytes = 1024 * 1024;
-  for (std::size_t bytes = 0; first != log.messages.end() && page.messages.size() < max && bytes < kPageBytes; ++first) {
+  for (std::size_t bytes = 0; first != log.messages.end() && page.messages.size() < max && bytes < kPageBytes;
+       ++first) {
     bytes += first->message->footprint();
     page.messages.push_back(*first);
   }

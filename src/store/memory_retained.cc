@@ -59,7 +59,8 @@ void MemoryRetained::set(model::MessagePtr m, Done<void> done) {
   done({});
 }
 
-void MemoryRetained::match(std::string_view filter, std::string resume, std::size_t max, WallTime now, Done<Page> done) {
+void MemoryRetained::match(std::string_view filter, std::string resume, std::size_t max, WallTime now,
+                           Done<Page> done) {
   constexpr int kSteps = 20000;  // of one request
   Page page;
   std::string erased;  // the last one: its place is still where this request has got to

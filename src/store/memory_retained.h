@@ -24,8 +24,8 @@ class MemoryRetained final : public ports::RetainedStore {
   std::atomic<std::size_t> count_{0};
 };
 
-/// Where a walk over topics in byte order goes on from `topic`, which does not match `filter`: the least string above `topic`
-/// that a matching topic can have in front of it, "" when none follows. Skips whole subtrees.
+/// Where a walk over topics in byte order goes on from `topic`, which does not match `filter`: the least string above
+/// `topic` that a matching topic can have in front of it, "" when none follows. Skips whole subtrees.
 std::string next_candidate(std::string_view filter, std::string_view topic);
 
 }  // namespace sb::store

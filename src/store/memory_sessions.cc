@@ -72,8 +72,8 @@ void MemorySessions::claim(Claim c, Done<Claimed> done) {
   bool over = it != records_.end() && (c.clean || (!it->second.connected && it->second.expires_at <= c.now));
   if (it != records_.end()) {
     SessionRecord& r = it->second;
-    // The will of a session that ends, or whose delay has passed, is published; one that still waits is cancelled by the
-    // client's return [MQTT-3.1.3-9].
+    // The will of a session that ends, or whose delay has passed, is published; one that still waits is cancelled by
+    // the client's return [MQTT-3.1.3-9].
     if (r.will.message && (over || r.will_due <= c.now)) answer.will = r.will;
   }
   if (over) {

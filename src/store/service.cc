@@ -38,7 +38,8 @@ struct Bridge {
 class ShardStores::Logs final : public ports::LogStore {
  public:
   using LogId = ports::LogId;
-  Logs(ports::LogStore& to, Bridge bridge) : to_(to), bridge_(bridge), notices_(std::make_unique<Notices>(bridge.store, bridge.shard)) {}
+  Logs(ports::LogStore& to, Bridge bridge)
+      : to_(to), bridge_(bridge), notices_(std::make_unique<Notices>(bridge.store, bridge.shard)) {}
 
   void join(std::string_view filter, std::string_view member, Done<Joined> done) override {
     bridge_.call<Joined>(std::move(done), [this, f = std::string(filter), m = std::string(member)](Done<Joined> d) {
@@ -57,9 +58,8 @@ class ShardStores::Logs final : public ports::LogStore {
     });
   }
   void read(LogId log, model::Position after, std::size_t max, Done<ports::LogPage> done) override {
-    bridge_.call<ports::LogPage>(std::move(done), [this, log, after, max](Done<ports::LogPage> d) {
-      to_.read(log, after, max, std::move(d));
-    });
+    bridge_.call<ports::LogPage>(
+        std::move(done), [this, log, after, max](Done<ports::LogPage> d) { to_.read(log, after, max, std::move(d)); });
   }
   void attach(LogId log, ports::LogWatcher* w, Done<model::Position> done) override {
     bridge_.call<model::Position>(std::move(done), [this, log, w](Done<model::Position> d) {
@@ -106,22 +106,22 @@ class ShardStores::Sessions final : public ports::SessionStore {
   Sessions(ports::SessionStore& to, Bridge bridge) : to_(to), bridge_(bridge) {}
   bool any() const override { return to_.any(); }
   void claim(Claim c, Done<Claimed> done) override {
-    bridge_.call<Claimed>(std::move(done), [this, c = std::move(c)](Done<Claimed> d) mutable {
-      to_.claim(std::move(c), std::move(d));
-    });
+    bridge_.call<Claimed>(std::move(done),
+                          [this, c = std::move(c)](Done<Claimed> d) mutable { to_.claim(std::move(c), std::move(d)); });
   }
   void change(std::string_view client_id, std::uint64_t epoch, ports::SessionChange c, Done<void> done) override {
-    bridge_.call<void>(std::move(done), [this, id = std::string(client_id), epoch, c = std::move(c)](Done<void> d) mutable {
-      to_.change(id, epoch, std::move(c), std::move(d));
-    });
+    bridge_.call<void>(std::move(done),
+                       [this, id = std::string(client_id), epoch, c = std::move(c)](Done<void> d) mutable {
+                         to_.change(id, epoch, std::move(c), std::move(d));
+                       });
   }
   void end(std::string_view client_id, std::uint64_t epoch, Done<void> done) override {
-    bridge_.call<void>(std::move(done), [this, id = std::string(client_id), epoch](Done<void> d) {
-      to_.end(id, epoch, std::move(d));
-    });
+    bridge_.call<void>(std::move(done),
+                       [this, id = std::string(client_id), epoch](Done<void> d) { to_.end(id, epoch, std::move(d)); });
   }
   void take_due(WallTime now, Done<std::vector<Due>> done) override {
-    bridge_.call<std::vector<Due>>(std::move(done), [this, now](Done<std::vector<Due>> d) { to_.take_due(now, std::move(d)); });
+    bridge_.call<std::vector<Due>>(std::move(done),
+                                   [this, now](Done<std::vector<Due>> d) { to_.take_due(now, std::move(d)); });
   }
 
  private:
@@ -133,12 +133,14 @@ class ShardStores::Retained final : public ports::RetainedStore {
  public:
   Retained(ports::RetainedStore& to, Bridge bridge) : to_(to), bridge_(bridge) {}
   void set(model::MessagePtr m, Done<void> done) override {
-    bridge_.call<void>(std::move(done), [this, m = std::move(m)](Done<void> d) mutable { to_.set(std::move(m), std::move(d)); });
+    bridge_.call<void>(std::move(done),
+                       [this, m = std::move(m)](Done<void> d) mutable { to_.set(std::move(m), std::move(d)); });
   }
   void match(std::string_view filter, std::string resume, std::size_t max, WallTime now, Done<Page> done) override {
-    bridge_.call<Page>(std::move(done), [this, f = std::string(filter), resume = std::move(resume), max, now](Done<Page> d) mutable {
-      to_.match(f, std::move(resume), max, now, std::move(d));
-    });
+    bridge_.call<Page>(std::move(done),
+                       [this, f = std::string(filter), resume = std::move(resume), max, now](Done<Page> d) mutable {
+                         to_.match(f, std::move(resume), max, now, std::move(d));
+                       });
   }
   std::size_t count() const override { return to_.count(); }
 

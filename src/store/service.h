@@ -34,8 +34,8 @@ class Service {
   std::thread thread_;
 };
 
-/// The stores as one shard sees them: requests go to the store thread, answers and notices come back to the shard's loop in
-/// order. One per shard; must outlive the Service's thread.
+/// The stores as one shard sees them: requests go to the store thread, answers and notices come back to the shard's
+/// loop in order. One per shard; must outlive the Service's thread.
 class ShardStores {
  public:
   ShardStores(Service& service, io::EventLoop& shard);

@@ -27,7 +27,8 @@ struct BenchOptions {
   SharedStrategy strategy = SharedStrategy::round_robin;
 };
 
-/// A broker without sockets and threads: one loop and one core per shard, run by the test, and a clock that the test moves.
+/// A broker without sockets and threads: one loop and one core per shard, run by the test, and a clock that the test
+/// moves.
 class Bench {
  public:
   explicit Bench(BenchOptions o = {})
@@ -149,9 +150,7 @@ class Client final : public channel::Transport {
     mqtt::encode_unsubscribe(s, version, next_id_++, {filter});
     send(s);
   }
-  void ack(PacketType type, PacketId packet, Reason r = Reason::success) {
-    send(ack_packet(version, type, packet, r));
-  }
+  void ack(PacketType type, PacketId packet, Reason r = Reason::success) { send(ack_packet(version, type, packet, r)); }
   void disconnect(Reason r = Reason::success) { send(disconnect_packet(version, r)); }
   /// The connection breaks.
   void lose() { channel.lost(); }

@@ -13,8 +13,8 @@
 
 namespace sb::broker::testing {
 
-/// The store thread of a test: requests of all shards wait in one queue, answers and notices in one queue per shard, and the
-/// test says when which one moves on. Orders are those of store::ShardStores.
+/// The store thread of a test: requests of all shards wait in one queue, answers and notices in one queue per shard,
+/// and the test says when which one moves on. Orders are those of store::ShardStores.
 class Delay {
  public:
   explicit Delay(std::size_t shards) : answers_(shards) {}
@@ -49,7 +49,8 @@ struct Delayed {
   void call(std::function<void(result<T>)> done, Request request) {
     delay.request([this, done = std::move(done), request = std::move(request)]() mutable {
       request([this, done = std::move(done)](result<T> answer) mutable {
-        delay.answer(shard, [done = std::move(done), answer = std::move(answer)]() mutable { done(std::move(answer)); });
+        delay.answer(shard,
+                     [done = std::move(done), answer = std::move(answer)]() mutable { done(std::move(answer)); });
       });
     });
   }
@@ -76,13 +77,13 @@ class DelayedLogs final : public ports::LogStore, private ports::LogWatcher {
   }
   void read(ports::LogId log, model::Position after, std::size_t max, Done<ports::LogPage> done) override {
     ++reads;
-    d_.call<ports::LogPage>(std::move(done), [this, log, after, max](Done<ports::LogPage> d) {
-      to_.read(log, after, max, std::move(d));
-    });
+    d_.call<ports::LogPage>(
+        std::move(done), [this, log, after, max](Done<ports::LogPage> d) { to_.read(log, after, max, std::move(d)); });
   }
   void attach(ports::LogId log, ports::LogWatcher* w, Done<model::Position> done) override {
     watcher_ = w;
-    d_.call<model::Position>(std::move(done), [this, log](Done<model::Position> d) { to_.attach(log, this, std::move(d)); });
+    d_.call<model::Position>(std::move(done),
+                             [this, log](Done<model::Position> d) { to_.attach(log, this, std::move(d)); });
   }
   void detach(ports::LogId log, ports::LogWatcher*) override {
     d_.delay.request([this, log] { to_.detach(log, this); });
@@ -129,13 +130,12 @@ class DelayedRetained final : public ports::RetainedStore {
  public:
   DelayedRetained(ports::RetainedStore& to, Delay& delay, std::size_t shard) : to_(to), d_{delay, shard} {}
   void set(model::MessagePtr m, Done<void> done) override {
-    d_.call<void>(std::move(done), [this, m = std::move(m)](Done<void> d) mutable { to_.set(std::move(m), std::move(d)); });
+    d_.call<void>(std::move(done),
+                  [this, m = std::move(m)](Done<void> d) mutable { to_.set(std::move(m), std::move(d)); });
   }
   void match(std::string_view filter, std::string resume, std::size_t max, WallTime now, Done<Page> done) override {
-    d_.call<Page>(std::move(done),
-                  [this, f = std::string(filter), r = std::move(resume), max, now](Done<Page> d) mutable {
-                    to_.match(f, std::move(r), max, now, std::move(d));
-                  });
+    d_.call<Page>(std::move(done), [this, f = std::string(filter), r = std::move(resume), max,
+                                    now](Done<Page> d) mutable { to_.match(f, std::move(r), max, now, std::move(d)); });
   }
   std::size_t count() const override { return to_.count(); }
 

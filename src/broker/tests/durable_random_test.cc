@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Devices with durable sessions that come, go, lose connections and change shards at random, while everything that the stores
-// and shards hand to each other moves at random: what was acknowledged arrives, QoS 2 once, and in order.
+// Devices with durable sessions that come, go, lose connections and change shards at random, while everything that the
+// stores and shards hand to each other moves at random: what was acknowledged arrives, QoS 2 once, and in order.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -106,7 +106,8 @@ void run(unsigned seed, bool delayed) {
       {{"a/+", 1}}, {{"#", 2}}, {{"a/1", 2}, {"a/+", 1}, {"a/#", 0}}, {{"b/#", 2}, {"+/1", 2}, {"#", 1}}};
   std::vector<std::unique_ptr<Device>> devices;
   for (std::size_t i = 0; i < kWishes.size(); ++i) {
-    devices.push_back(std::make_unique<Device>(b, "d" + std::to_string(i), i % 2 ? Version::v311 : Version::v5, kWishes[i]));
+    devices.push_back(
+        std::make_unique<Device>(b, "d" + std::to_string(i), i % 2 ? Version::v311 : Version::v5, kWishes[i]));
     devices.back()->connect(i % 3, 0);
     devices.back()->subscribe_all();
   }
@@ -138,26 +139,39 @@ void run(unsigned seed, bool delayed) {
         if (rng() % 4 == 0) d.lose();
         break;
       case 3:
-        if (!d.connected() || rng() % 10 == 0) d.connect(shard, static_cast<std::uint16_t>(rng() % 3 ? 0 : 1 + rng() % 4));
+        if (!d.connected() || rng() % 10 == 0)
+          d.connect(shard, static_cast<std::uint16_t>(rng() % 3 ? 0 : 1 + rng() % 4));
         break;
       case 4:
-      case 5: b.delay.work(); break;
+      case 5:
+        b.delay.work();
+        break;
       case 6:
-      case 7: b.delay.arrive(shard); break;
+      case 7:
+        b.delay.arrive(shard);
+        break;
       case 8:
-      case 9: b.turn(shard); break;
-      case 10: d.handle(); break;
+      case 9:
+        b.turn(shard);
+        break;
+      case 10:
+        d.handle();
+        break;
       case 11:
       case 12:
         d.handle();
         d.answer(rng() % 4);
         break;
-      case 13: b.core(shard).tick(); break;
+      case 13:
+        b.core(shard).tick();
+        break;
       case 14:
         for (auto& p : publishers)
           for (auto& packet : p->arrived()) p->answer(packet);
         break;
-      default: b.run_shards(); break;
+      default:
+        b.run_shards();
+        break;
     }
   }
   // Quiet: all come back and take what there is.
@@ -180,7 +194,8 @@ void run(unsigned seed, bool delayed) {
     for (auto& [key, qos] : published) {
       std::string topic = key.substr(0, key.find('='));
       bool matches = false;
-      for (auto& s : kWishes[static_cast<std::size_t>(&d - devices.data())]) matches |= s.qos > 0 && naive_match(s.filter, topic);
+      for (auto& s : kWishes[static_cast<std::size_t>(&d - devices.data())])
+        matches |= s.qos > 0 && naive_match(s.filter, topic);
       int times = d->got.contains(key) ? d->got[key] : 0;
       if (matches) {
         ASSERT_GE(times, 1) << d->id() << " never got " << key;

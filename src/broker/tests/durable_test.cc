@@ -148,8 +148,9 @@ TEST_P(Durable, WhatIsUnderWayIsSentAgain) {
   publish("a", "five", 1);
   for (int again = 0; again < 2; ++again) {
     c = come({}, static_cast<std::size_t>(1 - again));
-    EXPECT_EQ(c->take(), (Words{"CONNACK 00 present", "PUBREL 2", "PUBLISH a three qos1 id3 dup",
-                                "PUBLISH a four qos2 id4 dup", again ? "PUBLISH a five qos1 id5 dup" : "PUBLISH a five qos1 id5"}));
+    EXPECT_EQ(c->take(),
+              (Words{"CONNACK 00 present", "PUBREL 2", "PUBLISH a three qos1 id3 dup", "PUBLISH a four qos2 id4 dup",
+                     again ? "PUBLISH a five qos1 id5 dup" : "PUBLISH a five qos1 id5"}));
     if (!again) c->lose();
   }
   c->ack(PacketType::pubcomp, 2);

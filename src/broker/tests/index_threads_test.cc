@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The index and what hangs on it while several threads use it: for the thread sanitizer, and for what must hold at any time.
+// The index and what hangs on it while several threads use it: for the thread sanitizer, and for what must hold at any
+// time.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -68,11 +69,21 @@ TEST(IndexThreads, ReadersSeeOnlyWhatMatches) {
         std::uint32_t slot = r() % 40;
         switch (r() % 6) {
           case 0:
-          case 1: index.add(f, subscriber(w, slot, n + 1)); break;
-          case 2: index.remove(f, {w, slot, 1}); break;
-          case 3: index.add_shared("g", f, subscriber(w, slot, n + 1)); break;
-          case 4: index.remove_shared("g", f, {w, slot, 1}); break;
-          case 5: index.set_log(f, r() % 2 ? n + 1 : 0); break;
+          case 1:
+            index.add(f, subscriber(w, slot, n + 1));
+            break;
+          case 2:
+            index.remove(f, {w, slot, 1});
+            break;
+          case 3:
+            index.add_shared("g", f, subscriber(w, slot, n + 1));
+            break;
+          case 4:
+            index.remove_shared("g", f, {w, slot, 1});
+            break;
+          case 5:
+            index.set_log(f, r() % 2 ? n + 1 : 0);
+            break;
         }
       }
       if (--writing == 0) stop = true;

@@ -19,8 +19,8 @@ using testing::Delay;
 using testing::DelayedLogs;
 using ::testing::ElementsAre;
 
-/// Reads a log as a session does: when it is told, as far as it has room. LogFeeds never looks into the channel that stands
-/// for it.
+/// Reads a log as a session does: when it is told, as far as it has room. LogFeeds never looks into the channel that
+/// stands for it.
 struct Reader {
   LogId log = 0;
   model::Position at;
@@ -206,8 +206,8 @@ TEST(LogFeeds, WhatIsAppendedBetweenTheLastReaderAndTheNextIsNotForgotten) {
   f.settle();
   f.append(log);  // its notice is on its way
   f.leave(one);
-  f.delay.work();   // detached
-  f.append(log);    // nobody is told of this one
+  f.delay.work();  // detached
+  f.append(log);   // nobody is told of this one
   f.enter(two);
   f.delay.arrive(0);  // the late notice reaches the new feed
   f.settle();
@@ -286,7 +286,9 @@ void random_run(unsigned seed, std::size_t tail_bytes, std::uint32_t bound) {
   for (int step = 0; step < 2000; ++step) {
     Reader& r = readers[rng() % readers.size()];
     switch (rng() % 10) {
-      case 0: f.append(logs[rng() % 2], rng() % 8 == 0 ? 300 : 1 + static_cast<int>(rng() % 4)); break;
+      case 0:
+        f.append(logs[rng() % 2], rng() % 8 == 0 ? 300 : 1 + static_cast<int>(rng() % 4));
+        break;
       case 1:
         if (!r.there)
           f.enter(r);
@@ -298,11 +300,17 @@ void random_run(unsigned seed, std::size_t tail_bytes, std::uint32_t bound) {
         if (r.there) f.read(r);
         break;
       case 3:
-      case 4: f.delay.work(); break;
+      case 4:
+        f.delay.work();
+        break;
       case 5:
       case 6:
-      case 7: f.delay.arrive(0); break;
-      default: f.feeds.deliver(); break;
+      case 7:
+        f.delay.arrive(0);
+        break;
+      default:
+        f.feeds.deliver();
+        break;
     }
   }
   for (auto& r : readers) {

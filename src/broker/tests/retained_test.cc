@@ -62,7 +62,8 @@ TEST(Retained, MoreThanTheWindowTakes) {
       Client pub(b, "pub"), sub(b, "sub");
       pub.up();
       sub.up({.expiry = expiry, .receive_maximum = 3});
-      for (int i = 0; i < 600; ++i) pub.publish("a/" + std::to_string(1000 + i), std::to_string(i), {.qos = 1, .id = 1, .retain = true});
+      for (int i = 0; i < 600; ++i)
+        pub.publish("a/" + std::to_string(1000 + i), std::to_string(i), {.qos = 1, .id = 1, .retain = true});
       pub.take();
       sub.subscribe("a/#", 1);
       auto got = Client::payloads(sub.messages());

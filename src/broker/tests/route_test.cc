@@ -13,10 +13,10 @@
 namespace sb::broker {
 namespace {
 
+using ::testing::ElementsAre;
 using testing::naive_match;
 using testing::random_filter;
 using testing::random_topic;
-using ::testing::ElementsAre;
 using ::testing::UnorderedElementsAre;
 
 struct Maker {
@@ -163,8 +163,7 @@ TEST(RouteCache, AlwaysWhatTheSubscriptionsSay) {
   std::mt19937 rng(5);
   SubscriptionIndex index;
   RouteCache cache(index, 1, 3, 20);
-  std::map<std::pair<std::string, ClientKey>, std::uint8_t,
-           decltype([](auto& a, auto& b) {
+  std::map<std::pair<std::string, ClientKey>, std::uint8_t, decltype([](auto& a, auto& b) {
              return std::pair(a.first, a.second.packed()) < std::pair(b.first, b.second.packed());
            })>
       model;

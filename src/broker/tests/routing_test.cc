@@ -107,8 +107,8 @@ TEST_P(Routing, RetainAsPublished) {
     pub.publish(topic, "1", {.retain = true});
     pub.publish(topic, "2");
   }
-  EXPECT_THAT(Client::words(sub.messages()), ElementsAre("PUBLISH a 1 qos0 retain", "PUBLISH a 2 qos0",
-                                                         "PUBLISH b 1 qos0", "PUBLISH b 2 qos0"));
+  EXPECT_THAT(Client::words(sub.messages()),
+              ElementsAre("PUBLISH a 1 qos0 retain", "PUBLISH a 2 qos0", "PUBLISH b 1 qos0", "PUBLISH b 2 qos0"));
 }
 
 TEST_P(Routing, NoLocal) {
@@ -125,9 +125,10 @@ TEST_P(Routing, NoLocal) {
   two.publish("a", "other");
   two.publish("a/b", "other");
   auto got = one.messages();
-  EXPECT_THAT(Client::words(got), ::testing::UnorderedElementsAre(
-                                      "PUBLISH a/b own, but wanted by the second qos0 ids=2", "PUBLISH a other qos0 ids=1",
-                                      ::testing::AnyOf("PUBLISH a/b other qos0 ids=1,2", "PUBLISH a/b other qos0 ids=2,1")));
+  EXPECT_THAT(Client::words(got),
+              ::testing::UnorderedElementsAre(
+                  "PUBLISH a/b own, but wanted by the second qos0 ids=2", "PUBLISH a other qos0 ids=1",
+                  ::testing::AnyOf("PUBLISH a/b other qos0 ids=1,2", "PUBLISH a/b other qos0 ids=2,1")));
 }
 
 TEST_P(Routing, OrderOfAPublisherIsKept) {
@@ -226,11 +227,11 @@ TEST_P(Routing, AFullWindowQueuesUpToTheBound) {
     Client pub(b, "pub"), sub(b, "sub", Version::v5, there, c);
     pub.up();
     sub.up({.receive_maximum = 2}).subscribed("a", 1);
-    for (int i = 1; i <= 10; ++i)
-      pub.publish("a", std::to_string(i), {.qos = 1, .id = static_cast<PacketId>(i)});
+    for (int i = 1; i <= 10; ++i) pub.publish("a", std::to_string(i), {.qos = 1, .id = static_cast<PacketId>(i)});
     EXPECT_EQ(pub.take().size(), 10u) << "the publisher does not wait";
     auto got = Client::payloads(sub.messages());
-    EXPECT_EQ(got, drop_oldest ? (Words{"1", "2", "6", "7", "8", "9", "10"}) : (Words{"1", "2", "3", "4", "5", "6", "7"}));
+    EXPECT_EQ(got,
+              drop_oldest ? (Words{"1", "2", "6", "7", "8", "9", "10"}) : (Words{"1", "2", "3", "4", "5", "6", "7"}));
     EXPECT_EQ(b.core(there).counters.dropped_queue_full.get() - before, 3u);
   }
 }

@@ -103,7 +103,7 @@ TEST(SharedGroup, LeastInFlightEvensOut) {
   // 3 each; member 1 acknowledges all: the next three are its.
   for (int i = 0; i < 3; ++i) group.g->done(member(1).client);
   for (int i = 0; i < 3; ++i) EXPECT_EQ(group.pick(SharedStrategy::least_inflight), 1);
-  group.g->done({0, 99, 1});  // nobody
+  group.g->done({0, 99, 1});                                     // nobody
   for (int i = 0; i < 10; ++i) group.g->done(member(2).client);  // more than it had
   for (int i = 0; i < 3; ++i) EXPECT_EQ(group.pick(SharedStrategy::least_inflight), 2);
 }

@@ -26,7 +26,8 @@ Members members(Bench& b, std::size_t n, std::uint8_t qos, ConnectOptions o = {}
 }
 
 TEST(Shared, EachMessageGoesToOneMember) {
-  for (auto how : {SharedStrategy::round_robin, SharedStrategy::random, SharedStrategy::hash, SharedStrategy::least_inflight})
+  for (auto how :
+       {SharedStrategy::round_robin, SharedStrategy::random, SharedStrategy::hash, SharedStrategy::least_inflight})
     for (std::size_t shards : {1u, 3u}) {
       Bench b{{.shards = shards, .strategy = how}};
       Members all = members(b, 6, 1, {}, shards);

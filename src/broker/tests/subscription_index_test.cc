@@ -14,11 +14,11 @@
 namespace sb::broker {
 namespace {
 
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using testing::naive_match;
 using testing::random_filter;
 using testing::random_topic;
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
 Subscriber subscriber(std::uint32_t slot, std::uint32_t id = 0) {
@@ -38,24 +38,18 @@ std::multiset<std::uint32_t> slots(const SubscriptionIndex& index, std::string_v
 
 TEST(SubscriptionIndex, Wildcards) {
   SubscriptionIndex index;
-  const char* filters[] = {"#", "+", "a/#", "a/+", "a", "a/b", "+/b", "/", "+/+", "a/", "a//b", "$SYS/#", "$SYS/+", "/#"};
+  const char* filters[] = {"#", "+",   "a/#", "a/+",  "a",      "a/b",    "+/b",
+                           "/", "+/+", "a/",  "a//b", "$SYS/#", "$SYS/+", "/#"};
   for (std::uint32_t i = 0; i < std::size(filters); ++i) index.add(filters[i], subscriber(i));
   struct Row {
     const char* topic;
     std::multiset<std::uint32_t> expected;
   };
   const Row rows[] = {
-      {"a", {0, 1, 2, 4}},
-      {"a/b", {0, 2, 3, 5, 6, 8}},
-      {"a/", {0, 2, 3, 8, 9}},
-      {"/", {0, 7, 8, 13}},
-      {"a//b", {0, 2, 10}},
-      {"$SYS", {11}},
-      {"$SYS/x", {11, 12}},
-      {"$SYS/x/y", {11}},
-      {"x", {0, 1}},
-      {"/x", {0, 8, 13}},
-      {"x/$SYS", {0, 8}},
+      {"a", {0, 1, 2, 4}},  {"a/b", {0, 2, 3, 5, 6, 8}}, {"a/", {0, 2, 3, 8, 9}},
+      {"/", {0, 7, 8, 13}}, {"a//b", {0, 2, 10}},        {"$SYS", {11}},
+      {"$SYS/x", {11, 12}}, {"$SYS/x/y", {11}},          {"x", {0, 1}},
+      {"/x", {0, 8, 13}},   {"x/$SYS", {0, 8}},
   };
   for (auto& r : rows) EXPECT_EQ(slots(index, r.topic), r.expected) << r.topic;
 }
@@ -133,11 +127,27 @@ TEST(SubscriptionIndex, ChangesConcernWhatTheyMatch) {
     bool noted;
   };
   const Row rows[] = {
-      {"remove", [&] { index.remove("a/+", {0, 1, 1}); }, true},
-      {"remove of nothing", [&] { index.remove("a/+", {0, 1, 1}); }, false},
+      {"remove",
+       [&] {
+         index.remove("a/+", {0, 1, 1});
+       },
+       true},
+      {"remove of nothing",
+       [&] {
+         index.remove("a/+", {0, 1, 1});
+       },
+       false},
       {"join a group", [&] { index.add_shared("g", "a/#", subscriber(1)); }, true},
-      {"leave a group", [&] { index.remove_shared("g", "a/#", {0, 1, 1}); }, true},
-      {"leave it again", [&] { index.remove_shared("g", "a/#", {0, 1, 1}); }, false},
+      {"leave a group",
+       [&] {
+         index.remove_shared("g", "a/#", {0, 1, 1});
+       },
+       true},
+      {"leave it again",
+       [&] {
+         index.remove_shared("g", "a/#", {0, 1, 1});
+       },
+       false},
       {"a log", [&] { index.set_log("a/b", 3); }, true},
       {"no log", [&] { index.set_log("a/b", 0); }, true},
   };
@@ -168,8 +178,8 @@ TEST(SubscriptionIndex, AsAListOfFilters) {
   std::mt19937 rng(7);
   SubscriptionIndex index;
   using Key = std::pair<std::string, std::uint32_t>;
-  std::map<Key, std::uint32_t> plain;                            // → subscription id
-  std::map<std::pair<std::string, Key>, std::uint32_t> shared;   // group, filter, slot
+  std::map<Key, std::uint32_t> plain;                           // → subscription id
+  std::map<std::pair<std::string, Key>, std::uint32_t> shared;  // group, filter, slot
   std::map<std::string, std::uint64_t> logs;
   auto remove_some = [&](bool all) {
     for (auto it = plain.begin(); it != plain.end();)
@@ -221,7 +231,8 @@ TEST(SubscriptionIndex, AsAListOfFilters) {
         touched = log ? filter : "";
         break;
       }
-      default: break;
+      default:
+        break;
     }
     std::string topic = random_topic(rng);
     if (!touched.empty() && naive_match(touched, topic)) {
@@ -240,14 +251,17 @@ TEST(SubscriptionIndex, AsAListOfFilters) {
     ASSERT_EQ(found_logs, expected_logs) << topic;
     std::set<std::tuple<std::string, std::string, std::uint32_t, std::uint32_t>> members, expected_members;
     for (auto& g : m.groups)
-      g->members.for_each([&](const Subscriber& s) { members.emplace(g->name, g->filter, s.client.slot, s.subscription_id); });
+      g->members.for_each(
+          [&](const Subscriber& s) { members.emplace(g->name, g->filter, s.client.slot, s.subscription_id); });
     for (auto& [key, id] : shared)
-      if (naive_match(key.second.first, topic)) expected_members.emplace(key.first, key.second.first, key.second.second, id);
+      if (naive_match(key.second.first, topic))
+        expected_members.emplace(key.first, key.second.first, key.second.second, id);
     ASSERT_EQ(members, expected_members) << topic;
     if (step % 500 == 499) remove_some(false);
   }
   remove_some(true);
-  for (auto& [key, id] : shared) ASSERT_TRUE(index.remove_shared(key.first, key.second.first, {0, key.second.second, 1}));
+  for (auto& [key, id] : shared)
+    ASSERT_TRUE(index.remove_shared(key.first, key.second.first, {0, key.second.second, 1}));
   for (auto& [filter, log] : logs) index.set_log(filter, 0);
   EXPECT_EQ(index.nodes(), 0u);
 }

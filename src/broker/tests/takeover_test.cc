@@ -23,7 +23,8 @@ class Takeover : public ::testing::TestWithParam<Setting> {
 };
 INSTANTIATE_TEST_SUITE_P(All, Takeover,
                          ::testing::Values(Setting{"one_shard", false, 0, 0}, Setting{"two_shards", false, 0, 1},
-                                           Setting{"one_shard_later", true, 1, 1}, Setting{"two_shards_later", true, 1, 0}),
+                                           Setting{"one_shard_later", true, 1, 1},
+                                           Setting{"two_shards_later", true, 1, 0}),
                          [](auto& i) { return i.param.name; });
 
 ConnectOptions stay() { return {.clean = false, .expiry = 1000}; }
@@ -58,8 +59,8 @@ TEST_P(Takeover, TheSessionGoesOnWhereItWas) {
   first->answer(got[0]);
   EXPECT_EQ(first->take(), Words{"PUBREL 1"});
   second.connect(stay());
-  EXPECT_EQ(second.take(), (Words{"CONNACK 00 present", "PUBREL 1", "PUBLISH a 2 qos2 id2 dup", "PUBLISH a 3 qos2 id3 dup",
-                                  "PUBLISH a 4 qos2 id4 dup"}));
+  EXPECT_EQ(second.take(), (Words{"CONNACK 00 present", "PUBREL 1", "PUBLISH a 2 qos2 id2 dup",
+                                  "PUBLISH a 3 qos2 id3 dup", "PUBLISH a 4 qos2 id4 dup"}));
   first.reset();
   pub.publish("a", "5", {.qos = 1, .id = 9});
   EXPECT_EQ(second.take(), Words{"PUBLISH a 5 qos1 id5"});

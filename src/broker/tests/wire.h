@@ -88,7 +88,9 @@ class Reading {
         if (c.code != 0 && c.session_present) std::abort();  // [MQTT-3.2.2-6]
         break;
       }
-      case PacketType::publish: publish(f, p); break;
+      case PacketType::publish:
+        publish(f, p);
+        break;
       case PacketType::puback:
       case PacketType::pubrec:
       case PacketType::pubrel:
@@ -107,7 +109,9 @@ class Reading {
         p.codes.assign(a.codes.begin(), a.codes.end());
         break;
       }
-      case PacketType::pingresp: check(mqtt::decode_empty(f.flags, f.body)); break;
+      case PacketType::pingresp:
+        check(mqtt::decode_empty(f.flags, f.body));
+        break;
       case PacketType::disconnect:
       case PacketType::auth: {
         if (version_ != Version::v5) std::abort();  // 3.x servers send neither
@@ -117,7 +121,8 @@ class Reading {
         p.codes = {static_cast<std::uint8_t>(r.reason)};
         break;
       }
-      default: std::abort();  // no server sends it
+      default:
+        std::abort();  // no server sends it
     }
     return p;
   }

@@ -132,7 +132,8 @@ inline ListenerOptions options_of(const Way& way) {
 /// The client's end: a socket and the layers on it. Writes never block: what the socket does not take waits.
 class Peer {
  public:
-  Peer(Bench& b, ListenerContext& listener, const Way& way, Version v = Version::v5) : bench_(b), way_(way), reading_(v) {
+  Peer(Bench& b, ListenerContext& listener, const Way& way, Version v = Version::v5)
+      : bench_(b), way_(way), reading_(v) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) std::abort();
     fd_ = ends[0];
@@ -170,7 +171,9 @@ class Peer {
     unsent_ += bytes;
     write();
   }
-  void connect(const std::string& id, ConnectOptions o = {}, Version v = Version::v5) { send(connect_packet(v, id, o)); }
+  void connect(const std::string& id, ConnectOptions o = {}, Version v = Version::v5) {
+    send(connect_packet(v, id, o));
+  }
 
   /// Packets until there are `n`, or the connection ends, or nothing comes for long.
   std::vector<Packet> packets(std::size_t n) {
