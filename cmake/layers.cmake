@@ -16,6 +16,7 @@ function(sb_layer name)
   file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/tests/*.cc)
   if(tests AND SIGNALBOX_TESTS AND GTest_FOUND)
     add_executable(${name}_test ${tests})
+    target_compile_options(${name}_test PRIVATE -O0)  # of the tests themselves: most of the time is the compiler's
     target_link_libraries(${name}_test PRIVATE sb_${name} ${arg_TEST_DEPS} GTest::gmock GTest::gtest_main)
     add_test(NAME ${name} COMMAND ${name}_test)
   endif()

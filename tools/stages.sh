@@ -5,13 +5,13 @@
 
 passed=0 failed=0 skipped=0
 rows=()
-STAGES=(lint release system clang debug asan asan_system tsan fuzz)
+STAGES=(lint release system asan asan_system tsan fuzz)
 FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 PYTEST_WORKERS=${PYTEST_WORKERS:-4}
 LIMIT=$((${TEST_MINUTES:-85} * 60)) # of the whole run, in seconds
 
 # The layers whose tests have threads, for the thread sanitizer.
-CONCURRENT=(io broker net)
+CONCURRENT=(base io store broker net)
 
 add() { # PASSED FAILED [SKIPPED]
   passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + ${3:-0}))
@@ -96,8 +96,7 @@ build_and_unit() { # PRESET
 }
 
 stage_release() { build_and_unit release; }
-stage_clang() { build_and_unit clang; }
-stage_debug() { build_and_unit debug; }
+# clang, with assertions and the address and undefined-behaviour sanitizers.
 stage_asan() { build_and_unit asan; }
 
 stage_system() {
@@ -127,7 +126,7 @@ stage_fuzz() {
   local target targets=() running=0
   while IFS= read -r target; do targets+=("$target"); done < <(fuzz_targets)
   [ ${#targets[@]} -gt 0 ] || { fail 'there is no fuzz target'; return; }
-  if ! build fuzz fuzzers; then
+  if ! build asan fuzzers; then
     fail 'the fuzz targets could not be built'
     return
   fi

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,7 @@ struct Packet {
   std::vector<std::uint32_t> ids;   ///< subscription identifiers
   std::int64_t expiry = -1;         ///< seconds, -1 = none
   std::string gap;                  ///< the user property of that name
+  std::size_t size = 0;             ///< bytes of the whole packet
 
   /// "PUBLISH a/b hello qos1 id3 dup retain ids=1,2 expiry=5 gap=2", "SUBACK 1 01 80", "CONNACK 00 present".
   std::string words() const {
@@ -79,6 +81,7 @@ class Reading {
   Packet packet(const mqtt::Frame& f) {
     Packet p;
     p.type = f.type;
+    p.size = f.whole.size();
     switch (f.type) {
       case PacketType::connack: {
         mqtt::Connack c;

@@ -294,7 +294,7 @@ TEST(TlsRecords, KeysAreChangedBeforeTheyAreUsedUp) {
   EXPECT_EQ(back, "");
 }
 
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__GLIBC__) && !defined(SIGNALBOX_SANITIZED)
 TEST(TlsRecords, IdleConnectionIsSmall) {
   constexpr std::size_t kCount = 200;
   std::vector<std::unique_ptr<TlsStream>> idle;
@@ -306,7 +306,7 @@ TEST(TlsRecords, IdleConnectionIsSmall) {
   for (std::size_t i = 0; i < kCount; ++i) one();
   const std::size_t before = mallinfo2().uordblks;
   for (std::size_t i = 0; i < kCount; ++i) one();
-  EXPECT_LT((mallinfo2().uordblks - before) / kCount, 600u);
+  EXPECT_LT((mallinfo2().uordblks - before) / kCount, 800u);
 }
 #endif
 
