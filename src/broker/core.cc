@@ -53,16 +53,6 @@ bool Core::on_turn_end() {
   return congested_;
 }
 
-void Core::tick() {
-  std::vector<std::uint32_t> slots;
-  slots.swap(dirty_);
-  for (std::uint32_t slot : slots) {
-    clients_[slot].dirty = 0;
-    Channel* c = clients_[slot].channel;
-    if (c && c->up()) checkpoint(*c);
-  }
-}
-
 void Core::run_due() {
   if (due_running_ || !stores_.sessions->any()) return;
   due_running_ = true;
