@@ -114,7 +114,7 @@ BrokerNode::BrokerNode(const config::Config& c) : config_(c) {
 
   store::Backend stores;
   auto logs = std::make_unique<store::MemoryLogs>(
-      c.limits, [this](std::string_view filter, ports::LogId log) { node_.index.set_log(filter, log); });
+      c.limits, [this](std::string_view filter, ports::LogId log) { node_.log_changed(filter, log); });
   stores.sessions = std::make_unique<store::MemorySessions>(*logs, c.limits.sessions);
   stores.logs = std::move(logs);
   stores.retained = std::make_unique<store::MemoryRetained>(c.limits.retained_messages);

@@ -145,6 +145,7 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
       to.cursor->drain_to = sub.drain_to;
       to.cursor->covers = sub.covers;
     }
+    to.holds_group = sub.options.qos > 0 && model::is_shared(sub.filter);
     if (!sub.draining) index(to, *s, k);
   }
   s->set_next_order(std::max(record.next_order, s->next_order()));
@@ -209,7 +210,13 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
 void Core::started(Channel& c) {
   Session& s = c.session();
   counters.subscriptions.add(s.subscriptions().size());
-  if (!s.durable) return;
+  if (s.durable) take_up(c);
+  for (auto& sub : s.subscriptions())
+    if (sub.group) tell_group_of_member(c, sub);
+}
+
+void Core::take_up(Channel& c) {
+  Session& s = c.session();
   if (!s.window.empty()) {
     auto& r = extra(c.slot).resend;
     r = std::make_unique<Resend>();
@@ -300,6 +307,7 @@ void Core::closed(Channel& c, std::unique_ptr<Session> s, Ending how) {
   if (s) {
     counters.connections.sub();
     leave_subscriptions(c, *s, k);
+    return_to_groups(*s, k);
     pass_on_group_messages(*s, k);
     for (auto& sub : s->subscriptions()) leave_group(sub);
   }
@@ -337,7 +345,7 @@ void Core::pass_on_group_messages(Session& s, ClientKey k) {
   };
   std::vector<PacketId> gone;
   s.window.for_each([&](PacketId id, InFlight& e) {
-    if (!e.group || e.state != OutboundState::sent_qos1 || !e.message) return;
+    if (!e.group || e.handle || e.state != OutboundState::sent_qos1 || !e.message) return;
     if (taken(e.group, e.message))
       gone.push_back(id);
     else if (!s.durable)
@@ -367,7 +375,7 @@ void Core::leave_group(session::Subscription& sub) {
 void Core::leave_durable(Channel& c, Session& s, Ending how, ClientKey k) {
   std::string client_id = s.client_id;
   std::uint64_t directory_key = Directory::key(client_id);
-  auto done = [this, k, directory_key](auto&&) {
+  auto done = [this, k, directory_key](auto&&...) {
     node_.directory.release(directory_key, k);
     run_released(k.packed());
   };
@@ -378,7 +386,7 @@ void Core::leave_durable(Channel& c, Session& s, Ending how, ClientKey k) {
     stores_.sessions->end(client_id, s.epoch, done);
     return;
   }
-  Saved w = unsaved(s);
+  Saved w = unsaved(s, k);
   ports::SessionChange& change = w.change;
   change.expiry = s.expiry;
   WallTime expires = s.expiry == 0xFFFFFFFF ? kNoExpiry : wall + Seconds(s.expiry);

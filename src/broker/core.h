@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "broker/directory.h"
+#include "broker/durable_group.h"
 #include "broker/log_feeds.h"
 #include "broker/route.h"
 #include "broker/slab.h"
@@ -38,6 +39,11 @@ struct Node {
   std::atomic<SharedStrategy> shared_strategy{SharedStrategy::round_robin};
   model::Limits limits;
   std::atomic<bool> shutting_down{false};
+
+  /// Any thread: the store says that the log of a filter began, or ended (0).
+  void log_changed(std::string_view filter, ports::LogId log);
+  /// The shard that hands out the messages of a shared group with durable members.
+  std::size_t group_owner(std::string_view filter) const { return hash_bytes(filter) % cores.size(); }
 };
 
 /// The stores as one shard sees them; answers come on its thread.
@@ -102,6 +108,9 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   /// Takes the session of `k` away from its connection if that has this client id; `released` when the store has it.
   void kick(ClientKey k, const std::string& client_id, std::function<void()> released);
   void receive(Slab& slab);
+  void group_log(SharedGroupPtr g, const std::string& filter, ports::LogId log);
+  void group_answer(const GroupAnswer& a);
+  void take_from_group(const GroupDelivery& d);
 
  private:
   static constexpr std::uint32_t kNoSlot = 0xFFFFFFFF;
@@ -135,7 +144,9 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
     bool waits = false;                           ///< an earlier connection has to leave before the session is claimed
     std::unique_ptr<Scans> scans;
     std::unique_ptr<Resend> resend;  ///< until all of it is sent, reading does not go on
-    bool idle() const { return released.empty() && opening.empty() && !scans && !resend; }
+    /// Owners and logs of groups whose messages it had no room for.
+    std::vector<std::pair<std::uint32_t, ports::LogId>> full_for;
+    bool idle() const { return released.empty() && opening.empty() && !scans && !resend && full_for.empty(); }
   };
   /// A slot; 32 bytes, since idle clients pay for it.
   struct Client {
@@ -190,6 +201,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void open_volatile(Channel& c, channel::OpenRequest r);
   void open_durable(Channel& c, const channel::OpenRequest& r, ports::SessionStore::Claimed claimed);
   void leave_unopened(const std::string& client_id, std::uint64_t epoch, std::uint32_t expiry);
+  void take_up(Channel& c);
   void resend(Channel& c);
   bool resend_one(Channel& c, mqtt::PacketId id);
   void leave_subscriptions(Channel& c, session::Session& s, ClientKey k);
@@ -263,13 +275,39 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
     ports::SessionChange change;
     std::vector<session::Session::Progress> progress;
     std::vector<mqtt::PacketId> unsent, done;
+    std::vector<std::pair<std::uint32_t, GroupAnswer>> taken;  ///< of groups, QoS 2: the session's own from now on
   };
-  Saved unsaved(session::Session& s);
+  using OnSaved = std::function<void(const result<void>&, const Saved&)>;
+  Saved unsaved(session::Session& s, ClientKey k = {});
   void save(Channel& c);
-  void save(session::Session& s, ClientKey k, Saved what, std::function<void(result<void>)> done);
+  void save(session::Session& s, ClientKey k, Saved what, OnSaved done);
   void send_unsent(Channel& c, const std::vector<mqtt::PacketId>& ids);
   void touch(std::uint32_t slot);
   void store_failed(ClientKey k, const error_code& why);
+
+  // groups.cc
+  void claim_group(ports::LogId log);
+  void group_claimed(ports::LogId log, model::SessionRecord record);
+  void pump_group(ports::LogId log);
+  void hand_out_group(DurableGroup& g);
+  bool next_of_group(DurableGroup& g);
+  void read_for_group(DurableGroup& g, mqtt::PacketId id);
+  bool pick_for_group(DurableGroup& g, std::uint64_t topic_hash, Subscriber& out);
+  void end_of_group(DurableGroup& g, mqtt::PacketId id);
+  void group_moved(DurableGroup& g);
+  void save_group(DurableGroup& g, Saved w);
+  void tick_groups();
+
+  // group_members.cc
+  struct GroupMail {
+    std::vector<GroupDelivery> deliveries;
+    std::vector<GroupAnswer> answers;
+  };
+  void answer_group(std::uint32_t owner, const GroupAnswer& a);
+  void flush_group_mail();
+  void tell_groups_of_room(Channel& c);
+  void tell_group_of_member(Channel& c, const session::Subscription& sub);
+  void return_to_groups(session::Session& s, ClientKey k);
 
   Node& node_;
   const std::size_t shard_;
@@ -293,7 +331,10 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   absl::flat_hash_map<std::uint64_t, std::vector<std::function<void()>>>
       leaving_;  ///< sessions on their way to the store
   absl::flat_hash_map<std::uint32_t, std::pair<SharedGroupPtr, std::uint32_t>>
-      groups_;  ///< of local members, with a count
+      groups_;                                                                       ///< of local members, with a count
+  absl::flat_hash_map<ports::LogId, std::unique_ptr<DurableGroup>> durable_groups_;  ///< that this shard owns
+  std::vector<ports::LogId> retry_groups_, dirty_groups_;
+  std::vector<GroupMail> group_mail_;  ///< by shard
   bool due_running_ = false;
   bool all_allowed_ = false;
 };

@@ -16,6 +16,10 @@ using session::Subscription;
 
 void Core::feed_ready(ports::LogId log, const std::vector<Channel*>& readers) {
   for (Channel* c : readers) {
+    if (!c) {  // the group that reads it
+      pump_group(log);
+      continue;
+    }
     if (!c->up()) continue;
     if (session::Cursor* cursor = c->session().reader_of(log)) c->session().set_ready(*cursor);
     pump(*c);
@@ -38,6 +42,7 @@ void Core::pump(Channel& c) {
 void Core::pump_once(Channel& c) {
   Client& cl = clients_[c.slot];
   if (cl.extra && cl.extra->scans) scan_retained(c);
+  if (cl.extra && !cl.extra->full_for.empty()) tell_groups_of_room(c);
   Session& s = c.session();
   if (!s.durable) return;
   if (cl.extra && cl.extra->resend) {
@@ -76,9 +81,9 @@ void Core::end_drained(Channel& c) {
     --s.draining;
     remove_subscription(c, *s.find(filter));
   }
-  Saved w = unsaved(s);
+  Saved w = unsaved(s, key(c.slot));
   w.change.subscriptions_removed = std::move(done);
-  save(s, key(c.slot), std::move(w), [](auto&&) {});
+  save(s, key(c.slot), std::move(w), [](auto&&...) {});
 }
 
 /// True when an unsubscribed one has delivered what it owed, and the others have passed over what it answers for.

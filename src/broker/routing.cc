@@ -71,7 +71,8 @@ bool Core::fan_out(Route& route, const MessageView& m, bool v5, const EncodedFra
   deliver_local(route, f);
   if (route.remote_shards) to_slab(route, m, v5, frame);
   bool matched = !route.receivers.empty();
-  for (auto& g : route.groups) {
+  for (auto& [g, logged] : route.groups) {
+    if (logged && m.qos > 0) continue;  // groups.cc hands it out
     if (deliver_group(*g, f, route.topic_hash, nullptr))
       matched = true;
     else

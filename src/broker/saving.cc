@@ -28,6 +28,7 @@ void Core::moved(Channel& c, session::Cursor& cursor) {
 
 void Core::tick() {
   feeds_.retry();
+  tick_groups();
   std::vector<std::uint32_t> slots;
   slots.swap(dirty_);
   for (std::uint32_t slot : slots) {
@@ -37,7 +38,7 @@ void Core::tick() {
   }
 }
 
-Core::Saved Core::unsaved(Session& s) {
+Core::Saved Core::unsaved(Session& s, ClientKey k) {
   Saved w;
   w.progress = s.take_progress();
   for (auto& p : w.progress) w.change.cursors.emplace_back(p.filter, p.next);
@@ -45,7 +46,14 @@ Core::Saved Core::unsaved(Session& s) {
   w.change.outbound_removed = w.done;
   s.window.for_each([&](PacketId id, InFlight& e) {
     if (e.saved) return;
+    if (e.handle && e.state == OutboundState::sent_qos1) return;  // the group's, until it is acknowledged
     e.saved = true;
+    if (e.handle) {
+      w.taken.emplace_back(e.group, GroupAnswer{e.log, e.handle, GroupAnswer::What::done, k});
+      e.handle = 0;
+      e.group = 0;
+      e.log = 0;
+    }
     if (e.unsent) w.unsent.push_back(id);
     model::OutboundRecord r;
     r.sequence = s.window.sequence_of(id);
@@ -66,15 +74,17 @@ Core::Saved Core::unsaved(Session& s) {
 
 void Core::save(Channel& c) {
   Session& s = c.session();
-  Saved w = unsaved(s);
+  Saved w = unsaved(s, key(c.slot));
   if (w.progress.empty() && w.done.empty() && w.change.outbound_set.empty()) return;
-  save(s, key(c.slot), std::move(w), [](auto&&) {});
+  save(s, key(c.slot), std::move(w), [](auto&&...) {});
 }
 
-void Core::save(Session& s, ClientKey k, Saved w, std::function<void(result<void>)> done) {
+void Core::save(Session& s, ClientKey k, Saved w, OnSaved done) {
   ports::SessionChange change = std::move(w.change);
   stores_.sessions->change(s.client_id, s.epoch, std::move(change),
-                           [this, k, w = std::move(w), member = s.member(), done = std::move(done)](result<void> r) {
+                           [this, k, w = std::move(w),
+                            member = s.client_id.starts_with('\0') ? std::string(ports::kGroupMember) : s.member(),
+                            done = std::move(done)](result<void> r) {
                              // Logs are trimmed behind what the record says, so not before it says so.
                              if (r)
                                for (auto& p : w.progress) stores_.logs->release(p.filter, member, p.low);
@@ -88,7 +98,8 @@ void Core::save(Session& s, ClientKey k, Saved w, std::function<void(result<void
                                  store_failed(k, r.error());
                                }
                              }
-                             done(r);
+                             for (auto& [owner, answer] : w.taken) answer_group(owner, answer);
+                             done(r, w);
                            });
 }
 
@@ -154,13 +165,14 @@ bool Core::release_inbound(Channel& c, PacketId id) {
 
 void Core::delivered(Channel& c, PacketId id, InFlight& e) {
   Session& s = c.session();
-  if (e.group && node_.shared_strategy == SharedStrategy::least_inflight) {
+  if (e.group && !e.handle && node_.shared_strategy == SharedStrategy::least_inflight) {
     auto it = groups_.find(e.group);
     if (it != groups_.end()) {
       Rcu::Guard guard(node_.index.rcu(), shard_);
       it->second.first->done(key(c.slot));
     }
   }
+  if (e.handle) return answer_group(e.group, {e.log, e.handle, GroupAnswer::What::done, key(c.slot)});
   if (!s.durable) return;
   if (e.saved) s.set_done(id);
   if (session::Cursor* reader = e.log ? s.reader_of(e.log) : nullptr) s.set_moved(*reader);

@@ -84,7 +84,7 @@ void Core::subscribe(Channel& c, PacketId id, std::vector<SubscribeItem>& items,
     sub->subscription_id = subscription_id;
     p->changed.emplace_back(item.filter);
     bool shared = model::is_shared(item.filter);
-    if (s.durable && !shared && item.options.qos > 0 && !sub->cursor) join(c, p->changed.back(), p);
+    if (s.durable && item.options.qos > 0 && !sub->cursor && !sub->holds_group) join(c, p->changed.back(), p);
     // [MQTT-3.8.4-4] [MQTT-3.3.1-9..11]; not for shared subscriptions.
     bool wants_retained = item.options.retain_handling == 0 || (item.options.retain_handling == 1 && is_new);
     if (!shared && wants_retained) p->scans.emplace_back(item.filter);
@@ -102,7 +102,9 @@ void Core::join(Channel& c, const std::string& filter, std::shared_ptr<PendingSu
       // The same filter may stand several times in a SUBSCRIBE: one cursor.
       Session& s = channel->session();
       Subscription* sub = s.find(filter);
-      if (joined && sub && !sub->cursor) {
+      if (joined && sub && model::is_shared(filter)) {
+        sub->holds_group = true;
+      } else if (joined && sub && !sub->cursor) {
         s.give_cursor(*sub, joined->log, joined->head);
         feeds_.add_reader(joined->log, channel);
       } else if (!joined) {
@@ -134,6 +136,9 @@ void Core::subscribe_settled(std::shared_ptr<PendingSubscribe> p) {
   if (p->unsubscribe) return c->unsubscribed(p->id, p->codes);
   for (auto& filter : p->scans) start_scan(*c, std::move(filter));
   c->subscribed(p->id, p->codes);
+  if (!c->up()) return;
+  for (auto& filter : p->changed)
+    if (Subscription* sub = c->session().find(filter); sub && sub->group) tell_group_of_member(*c, *sub);
   if (c->up()) pump(*c);
 }
 
@@ -155,13 +160,13 @@ model::SubscriptionRecord Core::record_of(const Subscription& sub) {
 
 void Core::save_changed(Channel& c, std::shared_ptr<PendingSubscribe> p) {
   Session& s = c.session();
-  Saved w = unsaved(s);
+  Saved w = unsaved(s, p->client);
   for (auto& filter : p->changed)
     if (Subscription* sub = s.find(filter)) w.change.subscriptions_set.push_back(record_of(*sub));
   w.change.subscriptions_removed = std::move(p->removed);
   w.change.next_order = s.next_order();
   ++p->waits;
-  save(s, p->client, std::move(w), [this, p](result<void> saved) {
+  save(s, p->client, std::move(w), [this, p](const result<void>& saved, const Saved&) {
     if (saved) return subscribe_settled(p);
     store_failed(p->client, saved.error());
   });
@@ -229,6 +234,7 @@ bool Core::owes_unread(Session& s, std::uint64_t log) {
 
 void Core::remove_subscription(Channel& c, Subscription& sub) {
   if (sub.cursor) leave_log(c, sub);
+  if (sub.holds_group) stores_.logs->leave(sub.filter, c.session().member());
   counters.subscriptions.sub();
   c.session().remove(std::string(sub.filter));
 }

@@ -39,6 +39,7 @@ struct Subscription {
   std::string filter;  ///< as subscribed, with `$share/group/`
   model::SubscribeOptions options;
   bool indexed = false;               ///< publishers find it
+  bool holds_group = false;           ///< shared and durable: it keeps the group's log alive
   std::uint32_t subscription_id = 0;  ///< 0 = none
   std::uint32_t group = 0;            ///< key of the shared group that it is a member of, 0 = none
   std::uint64_t order = 0;            ///< age within the session: the oldest matching durable one delivers

@@ -15,11 +15,14 @@ using mqtt::PacketId;
 
 /// One delivery under way: what has to be known until it is acknowledged.
 struct InFlight {
-  OutboundState state{};      ///< 0 = this packet id is free
-  bool saved = false;         ///< durable: the store has it, as it was sent
-  bool unsent = false;        ///< durable QoS 2: it goes out once the store has it
-  std::uint32_t group = 0;    ///< key of the shared group it came from, 0 = none
-  std::uint64_t log = 0;      ///< ports::LogId of the log that holds it, 0 = none
+  OutboundState state{};    ///< 0 = this packet id is free
+  bool saved : 1 = false;   ///< durable: the store has it, as it was sent
+  bool unsent : 1 = false;  ///< durable QoS 2: it goes out once the store has it
+  /// Came through the log of a shared group: the group's number for it, to be told how it ends. 0 = it did not.
+  std::uint16_t handle = 0;
+  /// Key of the shared group it came from; with a handle: the shard that owns the group. 0 = none.
+  std::uint32_t group = 0;
+  std::uint64_t log = 0;      ///< ports::LogId of the log that holds it (with a handle: the group's), 0 = none
   model::Position position;   ///< in that log
   model::MessagePtr message;  ///< kept for a shared group, so that it can go to another member
 };

