@@ -34,6 +34,7 @@ EventLoop::~EventLoop() {
 }
 
 error_code EventLoop::add(int fd, std::uint32_t events, EventHandler* handler) {
+  assert(mine());
   epoll_event e{};
   e.events = events | EPOLLET;
   e.data.ptr = handler;
@@ -41,13 +42,17 @@ error_code EventLoop::add(int fd, std::uint32_t events, EventHandler* handler) {
 }
 
 error_code EventLoop::modify(int fd, std::uint32_t events, EventHandler* handler) {
+  assert(mine());
   epoll_event e{};
   e.events = events | EPOLLET;
   e.data.ptr = handler;
   return epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &e) < 0 ? last_error() : error_code{};
 }
 
-void EventLoop::remove(int fd) { epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr); }
+void EventLoop::remove(int fd) {
+  assert(mine());
+  epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
+}
 
 void EventLoop::ring() {
   std::uint64_t one = 1;
@@ -81,6 +86,7 @@ std::size_t EventLoop::wait(int timeout_ms) {
 }
 
 void EventLoop::begin_turn() {
+  assert(in_loop_thread());
   read_clocks();
   ++turns_;
   if (turn_) turn_->on_turn_begin();
@@ -89,6 +95,7 @@ void EventLoop::begin_turn() {
 }
 
 void EventLoop::end_turn() {
+  assert(in_loop_thread());
   box_.drain();
   timers_.run(now_);
   more_ = turn_ && turn_->on_turn_end();
@@ -106,6 +113,7 @@ void EventLoop::run_turn(int timeout_ms) {
 void EventLoop::run() {
   take_over();
   while (!stopping_.load(std::memory_order_relaxed)) run_turn(due_in(now_));
+  let_go();
 }
 
 void EventLoop::run_once(Millis max_wait) {

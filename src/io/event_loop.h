@@ -52,8 +52,8 @@ class EventLoop {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  /// Watches `fd`, edge-triggered. The handler stays valid until remove(), and until the end of the turn of
-  /// its removal.
+  /// Watches `fd`, edge-triggered. These three: the loop's thread, or any while it has none. The handler stays valid
+  /// until remove(), and until the end of the turn of its removal.
   error_code add(int fd, std::uint32_t events, EventHandler* handler);
   error_code modify(int fd, std::uint32_t events, EventHandler* handler);
   void remove(int fd);
@@ -121,6 +121,10 @@ class EventLoop {
   void ring();
 
  private:
+  bool mine() const {
+    auto t = thread_.load(std::memory_order_relaxed);
+    return t == std::thread::id() || t == std::this_thread::get_id();
+  }
   void read_clocks();
   void run_turn(int timeout_ms);
 

@@ -75,6 +75,7 @@ void LoopThreads::Worker::run() {
     if (!leaving_.empty()) hand_over();
     if (!loops_.empty()) all_.look(loops_.front()->loop->turn_began());
   }
+  for (Place* p : loops_) p->loop->let_go();
 }
 
 /// Until a loop arrives or all stop.

@@ -10,6 +10,7 @@
 #include <functional>
 #include <future>
 #include <optional>
+#include <string>
 
 namespace sb::io {
 namespace {
@@ -132,6 +133,40 @@ TEST(LoopThreads, EventsReachGuestsWhereverTheyAre) {
     }
   }
   loops.end();
+}
+
+/// What came in on both is exchanged before either of them ends its turn and sends.
+TEST(LoopThreads, LoopsOfOneThreadMeetInTheMiddleOfATurn) {
+  static std::vector<std::string> calls;  // touched by one thread
+  calls.clear();
+  struct Noting final : Turn {
+    void on_turn_begin() override { calls.push_back("begin " + name); }
+    void on_events_done() override {
+      if (to) to->post_fn([this] { calls.push_back("mail from " + name); });
+    }
+    bool on_turn_end() override {
+      calls.push_back("end " + name);
+      ended = true;
+      return false;
+    }
+    std::string name;
+    EventLoop* to = nullptr;
+    std::atomic<bool> ended{false};
+  } turns[2];
+  Loops loops(2);
+  Pipe pipes[2];
+  for (std::size_t i = 0; i < 2; ++i) {
+    turns[i].name = std::to_string(i);
+    loops[i].set_turn(&turns[i]);
+    ASSERT_FALSE(loops[i].add(pipes[i].ends[0], EPOLLIN, &pipes[i]));
+    pipes[i].write();
+  }
+  turns[1].to = &loops[0];
+  loops.threads->start();
+  EXPECT_TRUE(until([&] { return turns[1].ended.load(); }));
+  loops.end();
+  calls.resize(5);
+  EXPECT_EQ(calls, (std::vector<std::string>{"begin 0", "begin 1", "mail from 1", "end 0", "end 1"}));
 }
 
 /// More than one wait brings: the rest of an edge-triggered batch is no edge again.
