@@ -172,6 +172,7 @@ void Core::read_for_group(DurableGroup& g, PacketId id) {
         if (!page) return retry_groups_.push_back(log);
         if (page->messages.empty() || page->messages.front().position != at) {  // a bound of the log took it away
           counters.dropped_log_bound.add();
+          std::erase(to.ready, id);
           end_of_group(to, id);
         } else if (InFlight* e = to.session->window.find(id)) {
           e->message = page->messages.front().message;
