@@ -14,7 +14,7 @@
 namespace sb::io {
 
 /// Runs N loops on at most N threads. While there is little to do one thread runs them all, and what they post to each
-/// other wakes nobody; when that thread gets busy, each loop goes to a thread of its own (docs/adr/0010). A loop is run
+/// other wakes nobody; when that thread gets busy, each loop goes to a thread of its own (docs/adr/0007). A loop is run
 /// by one thread at a time and changes threads only between two turns, handed over through a mutex.
 ///
 /// A thread waits in the epoll of its own loop, its *lead*, which also watches the epolls of the loops that are its
