@@ -196,7 +196,7 @@ TEST(SubscriptionIndex, AsAListOfFilters) {
         ++it;
       }
   };
-  for (int step = 0; step < 4000; ++step) {
+  for (int step = 0; step < 1500; ++step) {
     std::string filter = random_filter(rng);
     auto slot = static_cast<std::uint32_t>(rng() % 4);
     std::string group = rng() % 2 ? "g" : "h";
