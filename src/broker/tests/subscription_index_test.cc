@@ -256,7 +256,7 @@ TEST(SubscriptionIndex, AsAListOfFilters) {
       if (naive_match(f, topic)) expected_logs.insert(log);
     ASSERT_EQ(found_logs, expected_logs) << topic;
     std::set<std::tuple<std::string, std::string, std::uint32_t, std::uint32_t>> members, expected_members;
-    for (auto& [g, logged] : m.groups)
+    for (auto& g : groups(m))
       g->members.for_each(
           [&](const Subscriber& s) { members.emplace(g->name, g->filter, s.client.slot, s.subscription_id); });
     for (auto& [key, id] : shared)
