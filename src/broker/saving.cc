@@ -34,7 +34,7 @@ void Core::tick() {
   for (std::uint32_t slot : slots) {
     clients_[slot].dirty = 0;
     Channel* c = clients_[slot].channel;
-    if (c && c->up()) save(*c);
+    if (c && c->up() && c->session().durable) save(*c);  // the slot may have another tenant
   }
 }
 

@@ -64,11 +64,15 @@ struct SubscriptionIndex::Node {
 // ---------------------------------------------------------------- shared groups
 
 bool SharedGroup::pick(SharedStrategy how, std::uint64_t topic_hash, const ClientKey* not_this, Subscriber& out) {
-  std::uint32_t n = members.slots();
+  std::uint32_t n = 0;
   ReceiverList::Entry* best = nullptr;
   ReceiverList::Entry* avoided = nullptr;
   std::uint64_t member = 0, avoid = not_this ? not_this->packed() : 0;
-  for (;;) {
+  // Where there is a list somebody stands in it, but who is replaced while it is walked may be missed: again then. The
+  // bound is for a writer that is held up between taking the last one out and taking the list away.
+  for (int tries = 0; !best; ++tries) {
+    if (members.empty() || tries == 1000) return false;
+    n = members.slots();
     std::uint32_t start = start_at(how, topic_hash, n), taken = start;
     for (std::uint32_t i = 0; i < n; ++i) {
       ReceiverList::Entry* e = members.at((start + i) % n);
@@ -87,15 +91,10 @@ bool SharedGroup::pick(SharedStrategy how, std::uint64_t topic_hash, const Clien
     // The turn goes on behind the one that was taken, so that those who left holes leave nobody a larger share.
     if (how == SharedStrategy::round_robin || how == SharedStrategy::least_inflight)
       turn_.store((taken + 1) % std::max(n, 1u), std::memory_order_relaxed);
-    if (best) break;
-    if (avoided) {
+    if (!best && avoided) {
       best = avoided;
       member = avoid;
-      break;
     }
-    std::uint32_t now = members.slots();
-    if (now == n) return false;
-    n = now;  // the only one was replaced meanwhile
   }
   if (how == SharedStrategy::least_inflight) best->load.fetch_add(1, std::memory_order_relaxed);
   out = ReceiverList::subscriber(*best, member);

@@ -81,6 +81,25 @@ TEST_P(Changes, TheRecordIsWholeAfterATick) {
   EXPECT_EQ(c->take().back(), "DISCONNECT 8e");
 }
 
+/// The slot of a durable session that left goes to the next client, whose session the store does not know.
+TEST_P(Changes, AVolatileClientInTheSlotOfADurableOne) {
+  auto c = come();
+  c->take();
+  c->subscribed("a", 1);
+  publish("a", "1");
+  c->packets();
+  c.reset();
+  b.settle();
+  Client other(b, "volatile");
+  other.up();
+  other.subscribed("a", 1);
+  publish("a", "2");
+  EXPECT_EQ(other.packets().size(), 1u);  // under way
+  b.core(0).tick();
+  EXPECT_THAT(other.take(), IsEmpty());
+  EXPECT_FALSE(other.closed());
+}
+
 TEST_P(Changes, ALoneDurableMemberKeepsWhatItHad) {
   auto c = come();
   c->take();
