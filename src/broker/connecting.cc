@@ -268,21 +268,30 @@ bool Core::resend_one(Channel& c, PacketId id) {
   }
   extra(c.slot).resend->reading = true;
   model::Position before{e->position.generation, e->position.offset - 1};
-  stores_.logs->read(e->log, before, 1, [this, k = key(c.slot), id](result<ports::LogPage> page) {
+  constexpr std::size_t kPage = 256;  // what was under way often lies together
+  stores_.logs->read(e->log, before, kPage, [this, k = key(c.slot), id, log = e->log](result<ports::LogPage> page) {
     Channel* channel = find(k);
     if (!channel || !channel->up() || !extra(k.slot).resend) return;
     extra(k.slot).resend->reading = false;
-    if (InFlight* entry = channel->session().window.find(id)) {
-      if (page && !page->messages.empty() && page->messages.front().position == entry->position) {
-        entry->message = page->messages.front().message;
-      } else {  // a bound of the log took it away
-        counters.dropped_log_bound.add();
-        channel->session().window.erase(id);
-      }
+    if (!page) return touch(k.slot);  // asked again with the next tick
+    take_messages(channel->session(), log, page->messages);
+    if (InFlight* entry = channel->session().window.find(id); entry && !entry->message) {
+      counters.dropped_log_bound.add();  // a bound of the log took it away
+      channel->session().window.erase(id);
     }
     pump(*channel);
   });
   return false;
+}
+
+/// Gives the messages of a log to what is under way from it.
+void Core::take_messages(Session& s, ports::LogId log, const std::vector<ports::StoredMessage>& messages) {
+  s.window.for_each([&](PacketId, InFlight& e) {
+    if (e.log != log || e.message || e.state == OutboundState::released || e.state == OutboundState::received) return;
+    auto at = std::lower_bound(messages.begin(), messages.end(), e.position,
+                               [](const ports::StoredMessage& m, const model::Position& p) { return m.position < p; });
+    if (at != messages.end() && at->position == e.position) e.message = at->message;
+  });
 }
 
 // ---------------------------------------------------------------- leaving

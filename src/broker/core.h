@@ -204,6 +204,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void take_up(Channel& c);
   void resend(Channel& c);
   bool resend_one(Channel& c, mqtt::PacketId id);
+  static void take_messages(session::Session& s, ports::LogId log, const std::vector<ports::StoredMessage>& messages);
   void leave_subscriptions(Channel& c, session::Session& s, ClientKey k);
   void pass_on_group_messages(session::Session& s, ClientKey k);
   void leave_group(session::Subscription& sub);
