@@ -2,6 +2,7 @@
 """Many clients at once on a broker with several shards: what one thread at a time gets right has to stay right."""
 import random
 import threading
+import time
 
 import pytest
 
@@ -125,6 +126,7 @@ def test_one_client_id_wanted_by_many_has_one_owner_and_loses_nothing(busy, topi
                 pass  # thrown out, or nothing came for a while
             finally:
                 peer.close()
+            time.sleep(0.02)  # without a pause nobody has the session long enough to be sent anything
 
     run_all(publish, own, own, own)
     assert seen == set(range(count))
