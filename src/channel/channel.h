@@ -116,19 +116,6 @@ class Channel {
 
   // channel.cc
   void handle(const mqtt::Frame& f);
-  void on_publish(const mqtt::Frame& f);
-  bool resolve_alias(const mqtt::Publish& p, std::string_view& topic);
-  void accept_publish(const mqtt::Publish& p, std::string_view topic, const mqtt::Frame& f);
-  void acknowledge(mqtt::PacketId id, mqtt::PacketType type, mqtt::Reason reason);
-  void on_puback(const mqtt::Frame& f);
-  void on_pubrec(const mqtt::Frame& f);
-  void on_pubrel(const mqtt::Frame& f);
-  void on_pubcomp(const mqtt::Frame& f);
-  void on_subscribe(const mqtt::Frame& f);
-  void on_unsubscribe(const mqtt::Frame& f);
-  mqtt::Reason check_filter(std::string_view filter, const model::SubscribeOptions& o) const;
-  void finish_entry(mqtt::PacketId id);
-  void pump();
   void fail(mqtt::Reason reason);
   void close(Ending how);
   void send(std::string_view packet);
@@ -140,6 +127,28 @@ class Channel {
   }
   bool input_must_wait() const;
   std::string reason_properties(mqtt::Reason reason) const;
+
+  // inbound.cc
+  void on_publish(const mqtt::Frame& f);
+  bool resolve_alias(const mqtt::Publish& p, std::string_view& topic);
+  void accept_publish(const mqtt::Publish& p, std::string_view topic, const mqtt::Frame& f);
+  void acknowledge(mqtt::PacketId id, mqtt::PacketType type, mqtt::Reason reason);
+  void on_pubrel(const mqtt::Frame& f);
+
+  // acknowledged.cc
+  /// The acknowledgement in `f`; null when it was malformed, which ended the connection.
+  const mqtt::Ack* take_ack(const mqtt::Frame& f);
+  void on_puback(const mqtt::Frame& f);
+  void on_pubrec(const mqtt::Frame& f);
+  void on_pubcomp(const mqtt::Frame& f);
+  void finish_entry(mqtt::PacketId id);
+  void pump();
+
+  // subscribe.cc
+  void on_subscribe(const mqtt::Frame& f);
+  void on_unsubscribe(const mqtt::Frame& f);
+  void answer_subscription(mqtt::PacketType type, mqtt::PacketId id, const std::vector<mqtt::Reason>& codes);
+  mqtt::Reason check_filter(std::string_view filter, const model::SubscribeOptions& o) const;
 
   // delivery.cc
   bool send_special(const model::MessageView& m, std::uint8_t qos, bool retain, bool dup, mqtt::PacketId id,
