@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Durable sessions while something changes: subscriptions, connections, what the store answers.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
 #include <set>
 
-#include "broker/tests/bench.h"
+#include "broker/tests/durable.h"
 
 namespace sb::broker::testing {
 namespace {
@@ -14,29 +11,10 @@ using model::OutboundState;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-class Changes : public ::testing::TestWithParam<bool> {
+class Changes : public DurableTest {
  protected:
-  explicit Changes(model::Limits limits = {}) : b({.shards = 2, .delayed = GetParam(), .limits = limits}) { pub.up(); }
-  Bench b;
-  Client pub{b, "pub"};
+  using DurableTest::DurableTest;
 
-  std::unique_ptr<Client> come(ConnectOptions o = {}, std::size_t shard = 0, const std::string& id = "c") {
-    o.clean = false;
-    o.expiry = 1000;
-    auto c = std::make_unique<Client>(b, id, Version::v5, shard);
-    c->connect(o);
-    return c;
-  }
-  /// What came behind CONNACK.
-  static std::vector<Packet> behind_connack(Client& c) {
-    auto all = c.packets();
-    all.erase(all.begin());
-    return all;
-  }
-  void publish(std::string_view topic, std::string_view payload, std::uint8_t qos = 1) {
-    pub.publish(topic, payload, {.qos = qos, .id = static_cast<PacketId>(qos ? 1 : 0)});
-    pub.messages();
-  }
   ports::SessionStore::Claimed claim(const std::string& id) {
     ports::SessionStore::Claim c;
     c.client_id = id;
@@ -48,7 +26,7 @@ class Changes : public ::testing::TestWithParam<bool> {
     return answer;
   }
 };
-INSTANTIATE_TEST_SUITE_P(All, Changes, ::testing::Bool(), [](auto& i) { return i.param ? "later" : "at_once"; });
+SB_AT_ONCE_AND_LATER(Changes);
 
 /// The record of a connected session, as the store has it after a tick.
 TEST_P(Changes, TheRecordIsWholeAfterATick) {
@@ -160,7 +138,7 @@ class FullRetained : public Changes {
   }
   FullRetained() : Changes(one()) {}
 };
-INSTANTIATE_TEST_SUITE_P(All, FullRetained, ::testing::Bool(), [](auto& i) { return i.param ? "later" : "at_once"; });
+SB_AT_ONCE_AND_LATER(FullRetained);
 
 /// A refused QoS 2 publish must not make the next one with its packet id a repeat, not even after a resume.
 TEST_P(FullRetained, ARefusedQos2PublishFreesItsPacketId) {
@@ -189,7 +167,7 @@ class SmallOutput : public Changes {
   }
   SmallOutput() : Changes(small()) {}
 };
-INSTANTIATE_TEST_SUITE_P(All, SmallOutput, ::testing::Bool(), [](auto& i) { return i.param ? "later" : "at_once"; });
+SB_AT_ONCE_AND_LATER(SmallOutput);
 
 TEST_P(SmallOutput, AResumeDoesNotFillTheOutput) {
   auto c = come();

@@ -1,38 +1,18 @@
 // SPDX-License-Identifier: MIT
-// Durable sessions: what they miss, what is under way when they leave, overlapping filters, bounds.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include "broker/tests/bench.h"
+// Durable sessions: what they miss, what is under way when they leave, bounds.
+#include "broker/tests/durable.h"
 
 namespace sb::broker::testing {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using ::testing::UnorderedElementsAre;
 
-class Durable : public ::testing::TestWithParam<bool> {
+class Durable : public DurableTest {
  protected:
-  explicit Durable(model::Limits limits = {}) : b({.shards = 2, .delayed = GetParam(), .limits = limits}) { pub.up(); }
-  Bench b;
-  Client pub{b, "pub"};
-  PacketId next_id = 1;
-
-  std::unique_ptr<Client> come(ConnectOptions o = {}, std::size_t shard = 0, const std::string& id = "c",
-                               Version v = Version::v5) {
-    o.clean = false;
-    if (o.expiry == 0) o.expiry = 1000;
-    auto c = std::make_unique<Client>(b, id, v, shard);
-    c->connect(o);
-    return c;
-  }
-  void publish(std::string_view topic, std::string_view payload, std::uint8_t qos = 1, std::int64_t expiry = -1) {
-    pub.publish(topic, payload, {.qos = qos, .id = static_cast<PacketId>(qos ? next_id++ : 0), .expiry = expiry});
-    pub.messages();
-  }
+  using DurableTest::DurableTest;
 };
-INSTANTIATE_TEST_SUITE_P(All, Durable, ::testing::Bool(), [](auto& i) { return i.param ? "later" : "at_once"; });
+SB_AT_ONCE_AND_LATER(Durable);
 
 TEST_P(Durable, WhatItMissedComesWhenItIsBack) {
   for (Version v : {Version::v31, Version::v311, Version::v5}) {
@@ -311,7 +291,7 @@ class DurableBound : public Durable {
   }
   DurableBound() : Durable(bound()) {}
 };
-INSTANTIATE_TEST_SUITE_P(All, DurableBound, ::testing::Bool(), [](auto& i) { return i.param ? "later" : "at_once"; });
+SB_AT_ONCE_AND_LATER(DurableBound);
 
 TEST_P(DurableBound, WhatIsLostIsCountedAndTold) {
   for (std::uint8_t qos : {1, 2}) {
@@ -346,184 +326,6 @@ TEST_P(DurableBound, WhatWasUnderWayAndIsGone) {
   auto got = c->messages();
   EXPECT_EQ(got.size(), 10u);
   EXPECT_EQ(b.core(0).counters.dropped_log_bound.get(), 11u) << "the one under way and ten of the others";
-}
-
-// ---- overlapping filters
-
-TEST_P(Durable, OverlappingFiltersGiveOneDelivery) {
-  auto c = come();
-  c->take();
-  c->subscribed("a/+", 1, 5).subscribed("a/#", 2, 6).subscribed("a/b", 0, 7).subscribed("#", 1);
-  publish("a/b", "1", 2);
-  publish("a/b/c", "2", 2);
-  publish("x", "3", 2);
-  publish("a/b", "4", 0);
-  auto got = c->messages();
-  ASSERT_EQ(got.size(), 4u);
-  std::sort(got.begin(), got.end(), [](auto& x, auto& y) { return x.payload < y.payload; });
-  EXPECT_EQ(got[0].qos, 2);
-  EXPECT_THAT(got[0].ids, UnorderedElementsAre(5, 6, 7));
-  EXPECT_EQ(got[1].qos, 2);
-  EXPECT_THAT(got[1].ids, UnorderedElementsAre(6));
-  EXPECT_EQ(got[2].qos, 1);
-  EXPECT_THAT(got[2].ids, IsEmpty());
-  EXPECT_EQ(got[3].qos, 0);
-  EXPECT_THAT(got[3].ids, UnorderedElementsAre(5, 6, 7));
-  c.reset();
-  publish("a/b", "5", 2);
-  c = come();
-  EXPECT_THAT(Client::payloads(c->messages()), ElementsAre("5"));
-}
-
-TEST_P(Durable, UnsubscribingTheResponsibleOneLosesAndRepeatsNothing) {
-  for (bool away : {false, true}) {
-    std::string id = away ? "x" : "y";
-    auto c = come({.receive_maximum = 2}, 0, id);
-    c->take();
-    c->subscribed("a/+", 1).subscribed("a/#", 1).subscribed("a/1", 1);
-    Words expected;
-    for (int i = 0; i < 8; ++i) publish("a/1", std::to_string(i)), expected.push_back(std::to_string(i));
-    auto first = c->packets();  // two; the window is full, the rest waits in the logs
-    ASSERT_EQ(first.size(), 2u);
-    c->unsubscribe("a/+");
-    for (int i = 8; i < 12; ++i) publish("a/1", std::to_string(i)), expected.push_back(std::to_string(i));
-    EXPECT_EQ(c->take().size(), 1u) << "UNSUBACK";
-    if (away) {
-      c->lose();
-      c = come({.receive_maximum = 2}, 0, id);
-      first = c->packets();
-      first.erase(first.begin());
-    }
-    for (auto& p : first) c->answer(p);
-    Words got = Client::payloads(first);
-    for (auto& p : c->messages()) got.push_back(p.payload);
-    EXPECT_EQ(got, expected) << away;
-    publish("a/1", "after");
-    EXPECT_THAT(Client::payloads(c->messages()), ElementsAre("after"));
-    publish("a/2", "after");
-    EXPECT_THAT(Client::payloads(c->messages()), ElementsAre("after"));
-    c->unsubscribe("a/#");
-    c->unsubscribe("a/1");
-    c->take();
-    publish("a/1", "nobody");
-    EXPECT_THAT(c->messages(), IsEmpty());
-    c->send(disconnect_packet(Version::v5, Reason::success, 0));
-    b.settle();
-    EXPECT_EQ(b.logs.count(), 0u);
-  }
-}
-
-TEST_P(Durable, UnsubscribingOneThatHasDeliveredAllWhileAnotherLags) {
-  auto c = come({.receive_maximum = 2});
-  c->take();
-  c->subscribed("a/+", 2).subscribed("a/#", 2);
-  publish("a/1", "1", 2);
-  publish("a/1", "2", 2);
-  auto first = c->packets();
-  ASSERT_EQ(first.size(), 2u);  // the window is full: the other one has not even passed over them
-  c->unsubscribe("a/+");
-  EXPECT_EQ(c->take().size(), 1u);
-  for (auto& p : first) c->answer(p);
-  EXPECT_THAT(c->messages(), IsEmpty());
-  publish("a/1", "3", 2);
-  EXPECT_THAT(Client::payloads(c->messages()), ElementsAre("3"));
-}
-
-TEST_P(Durable, UnsubscribingEndsWhatWasNotSent) {
-  auto c = come({.receive_maximum = 1});
-  c->take();
-  c->subscribed("a", 1);
-  publish("a", "1");
-  publish("a", "2");
-  auto first = c->packets();
-  c->unsubscribe("a");
-  EXPECT_EQ(c->take(), Words{"UNSUBACK 2 00"});
-  c->lose();
-  c = come({.receive_maximum = 1});
-  EXPECT_EQ(c->take(), (Words{"CONNACK 00 present", "PUBLISH a 1 qos1 id1 dup"})) << "[MQTT-3.10.4-3]";
-  c->ack(PacketType::puback, 1);
-  EXPECT_THAT(c->take(), IsEmpty());
-  EXPECT_EQ(b.logs.count(), 0u);
-}
-
-TEST_P(Durable, SubscribingAnewAfterUnsubscribingWithARest) {
-  auto c = come({.receive_maximum = 2});
-  c->take();
-  c->subscribed("a/+", 2).subscribed("a/#", 2);
-  Words expected;
-  for (int i = 0; i < 6; ++i) publish("a/1", std::to_string(i), 2), expected.push_back(std::to_string(i));
-  c->unsubscribe("a/+");
-  c->subscribe("a/+", 2);
-  for (int i = 6; i < 9; ++i) publish("a/1", std::to_string(i), 2), expected.push_back(std::to_string(i));
-  EXPECT_EQ(Client::payloads(c->messages()), expected);
-}
-
-TEST_P(Durable, NoLocalBesideAnotherSubscription) {
-  auto c = come();
-  c->take();
-  model::SubscribeOptions o;
-  o.qos = 1;
-  o.no_local = true;
-  c->subscribe("a/+", o);
-  c->subscribe("a/1", 0);
-  c->take();
-  c->publish("a/1", "own", {.qos = 1, .id = 1});
-  c->publish("a/2", "own", {.qos = 1, .id = 2});
-  auto got = c->messages();
-  EXPECT_EQ(Client::words(got), Words{"PUBLISH a/1 own qos0"}) << "only the other one wants it, with its QoS";
-}
-
-TEST_P(Durable, RetainAsPublishedGoesThroughTheLog) {
-  auto c = come();
-  c->take();
-  model::SubscribeOptions o;
-  o.qos = 1;
-  o.retain_as_published = true;
-  c->subscribe("a", o);
-  c->subscribe("b", 1);
-  c->take();
-  pub.publish("a", "1", {.qos = 1, .id = 1, .retain = true});
-  pub.publish("b", "2", {.qos = 1, .id = 2, .retain = true});
-  EXPECT_THAT(Client::words(c->messages()),
-              UnorderedElementsAre("PUBLISH a 1 qos1 id1 retain", "PUBLISH b 2 qos1 id2"));
-}
-
-TEST_P(Durable, ChangingTheQosOfASubscription) {
-  auto c = come();
-  c->take();
-  c->subscribed("a", 0);
-  EXPECT_EQ(b.logs.count(), 0u) << "QoS 0 needs no log";
-  c->subscribed("a", 1);
-  EXPECT_EQ(b.logs.count(), 1u);
-  publish("a", "1", 1);
-  c->subscribed("a", 2);
-  c.reset();
-  publish("a", "2", 2);
-  c = come();
-  auto got = c->messages();
-  EXPECT_THAT(Client::words(got), ::testing::Contains("PUBLISH a 2 qos2 id2"));
-  c->subscribed("a", 0);
-  EXPECT_EQ(b.logs.count(), 1u) << "it goes on reading, so that nothing is lost or doubled by the change";
-  publish("a", "3", 1);
-  publish("a", "4", 0);
-  EXPECT_EQ(Client::words(c->messages()), (Words{"PUBLISH a 3 qos0", "PUBLISH a 4 qos0"}));
-  c->unsubscribe("a");
-  b.settle();
-  EXPECT_EQ(b.logs.count(), 0u);
-}
-
-/// [MQTT-3.8.4-4]: what waits is not lost when the QoS changes.
-TEST_P(Durable, LoweringTheQosKeepsWhatWaits) {
-  auto c = come({.receive_maximum = 1});
-  c->take();
-  c->subscribed("a", 1);
-  for (int i = 0; i < 5; ++i) publish("a", std::to_string(i));
-  auto first = c->packets();
-  c->subscribed("a", 0);
-  for (auto& p : first) c->answer(p);
-  Words got = Client::payloads(first);
-  for (auto& p : c->messages()) got.push_back(p.payload);
-  EXPECT_EQ(got, (Words{"0", "1", "2", "3", "4"}));
 }
 
 }  // namespace
