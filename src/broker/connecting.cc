@@ -261,15 +261,13 @@ bool Core::resend_one(Channel& c, PacketId id) {
       c.send_in_flight(m, id, qos, retain, true, want.ids);
     } else {  // the client takes less than it did [MQTT-3.1.2-25]
       counters.dropped_too_large.add();
-      delivered(c, id, *e);
-      s.window.erase(id);
+      give_up(c, id, *e);
     }
     return true;
   }
   extra(c.slot).resend->reading = true;
   model::Position before{e->position.generation, e->position.offset - 1};
-  constexpr std::size_t kPage = 256;  // what was under way often lies together
-  stores_.logs->read(e->log, before, kPage, [this, k = key(c.slot), id, log = e->log](result<ports::LogPage> page) {
+  stores_.logs->read(e->log, before, kUnderWayPage, [this, k = key(c.slot), id, log = e->log](result<ports::LogPage> page) {
     Channel* channel = find(k);
     if (!channel || !channel->up() || !extra(k.slot).resend) return;
     extra(k.slot).resend->reading = false;
@@ -277,7 +275,7 @@ bool Core::resend_one(Channel& c, PacketId id) {
     take_messages(channel->session(), log, page->messages);
     if (InFlight* entry = channel->session().window.find(id); entry && !entry->message) {
       counters.dropped_log_bound.add();  // a bound of the log took it away
-      channel->session().window.erase(id);
+      give_up(*channel, id, *entry);
     }
     pump(*channel);
   });

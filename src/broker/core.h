@@ -133,6 +133,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
     static constexpr std::size_t kSeen = 16 * 1024;  ///< topics; beyond, a client may get some of them twice
   };
   /// What an earlier connection left under way: sent again in its order, as the client's Receive Maximum allows.
+  static constexpr std::size_t kUnderWayPage = 256;  ///< messages read at once: what was under way often lies together
   struct Resend {
     std::deque<mqtt::PacketId> ids;
     bool reading = false;  ///< the log was asked for the message of the first one
@@ -204,6 +205,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void take_up(Channel& c);
   void resend(Channel& c);
   bool resend_one(Channel& c, mqtt::PacketId id);
+  void give_up(Channel& c, mqtt::PacketId id, session::InFlight& e);
   static void take_messages(session::Session& s, ports::LogId log, const std::vector<ports::StoredMessage>& messages);
   void leave_subscriptions(Channel& c, session::Session& s, ClientKey k);
   void pass_on_group_messages(session::Session& s, ClientKey k);

@@ -163,22 +163,21 @@ bool Core::next_of_group(DurableGroup& g) {
 void Core::read_for_group(DurableGroup& g, PacketId id) {
   if (std::exchange(g.reading, true)) return;
   model::Position at = g.session->window.find(id)->position;
-  stores_.logs->read(
-      g.log, {at.generation, at.offset - 1}, 1, [this, log = g.log, id, at](result<ports::LogPage> page) {
-        auto it = durable_groups_.find(log);
-        if (it == durable_groups_.end()) return;
-        DurableGroup& to = *it->second;
-        to.reading = false;
-        if (!page) return retry_groups_.push_back(log);
-        if (page->messages.empty() || page->messages.front().position != at) {  // a bound of the log took it away
-          counters.dropped_log_bound.add();
-          std::erase(to.ready, id);
-          end_of_group(to, id);
-        } else if (InFlight* e = to.session->window.find(id)) {
-          e->message = page->messages.front().message;
-        }
-        pump_group(log);
-      });
+  stores_.logs->read(g.log, {at.generation, at.offset - 1}, kUnderWayPage,
+                     [this, log = g.log, id](result<ports::LogPage> page) {
+                       auto it = durable_groups_.find(log);
+                       if (it == durable_groups_.end()) return;
+                       DurableGroup& to = *it->second;
+                       to.reading = false;
+                       if (!page) return retry_groups_.push_back(log);
+                       take_messages(*to.session, log, page->messages);
+                       if (InFlight* e = to.session->window.find(id); e && !e->message) {
+                         counters.dropped_log_bound.add();  // a bound of the log took it away
+                         std::erase(to.ready, id);
+                         end_of_group(to, id);
+                       }
+                       pump_group(log);
+                     });
 }
 
 /// The next member that takes one, by the strategy. The group knows what its members have under way, so least in flight

@@ -85,8 +85,7 @@ void Core::save(Session& s, ClientKey k, Saved w, OnSaved done) {
   ports::SessionChange change = std::move(w.change);
   stores_.sessions->change(s.client_id, s.epoch, std::move(change),
                            [this, k, w = std::move(w),
-                            member = s.client_id.starts_with('\0') ? std::string(ports::kGroupMember) : s.member(),
-                            done = std::move(done)](result<void> r) {
+                            member = s.member(), done = std::move(done)](result<void> r) {
                              // Logs are trimmed behind what the record says, so not before it says so.
                              if (r)
                                for (auto& p : w.progress) stores_.logs->release(p.filter, member, p.low);
@@ -122,7 +121,9 @@ void Core::send_unsent(Channel& c, const std::vector<PacketId>& ids) {
       else
         gap.clear();
     }
-    c.send_in_flight(m, id, 2, want.retain_as_published && m.retain, false, want.ids, gap);
+    if (c.send_in_flight(m, id, 2, want.retain_as_published && m.retain, false, want.ids, gap)) continue;
+    counters.dropped_too_large.add();  // a subscription identifier more than when it was looked at
+    give_up(c, id, *e);
   }
 }
 
@@ -179,6 +180,12 @@ void Core::delivered(Channel& c, PacketId id, InFlight& e) {
   if (e.saved) s.set_done(id);
   if (session::Cursor* reader = e.log ? s.reader_of(e.log) : nullptr) s.set_moved(*reader);
   touch(c.slot);
+}
+
+/// Ends a delivery that cannot be made.
+void Core::give_up(Channel& c, PacketId id, InFlight& e) {
+  delivered(c, id, e);
+  c.session().window.erase(id);
 }
 
 }  // namespace sb::broker

@@ -14,6 +14,7 @@
 #include "model/session_record.h"
 #include "model/subscription.h"
 #include "model/topic.h"
+#include "ports/log_store.h"
 #include "session/queue.h"
 #include "session/window.h"
 
@@ -126,8 +127,11 @@ class Session {
   /// True when `s`, whose log holds a message on `topic` at `at`, is to deliver it: no older durable subscription
   /// matches.
   bool responsible(const Subscription& s, std::string_view topic, model::Position at) const;
-  /// Name of this incarnation among the members of a log.
-  std::string member() const { return client_id + '#' + std::to_string(incarnation); }
+  /// Name of this incarnation among the members of a log; a shared group is the only one of its kind.
+  std::string member() const {
+    if (client_id.starts_with('\0')) return std::string(ports::kGroupMember);
+    return client_id + '#' + std::to_string(incarnation);
+  }
 
  private:
   static constexpr std::size_t kIndexFrom = 32;  ///< subscriptions, from which on a hash index pays
