@@ -42,6 +42,7 @@ enum class OutboundState : std::uint8_t {
 
 /// One packet id under way to the client.
 struct OutboundRecord {
+  std::uint64_t sequence = 0;  ///< counts the packet ids of a session: what was sent first has the lowest
   std::uint16_t packet_id = 0;
   OutboundState state = OutboundState::sent_qos1;
   std::string filter;  ///< of the log that holds the message; "" for released, or when `message` is held
@@ -72,7 +73,7 @@ struct SessionRecord {
   bool connected = false;
   std::uint64_t next_order = 1;
   std::vector<SubscriptionRecord> subscriptions;
-  std::vector<OutboundRecord> outbound;  ///< in the order in which they were sent
+  std::vector<OutboundRecord> outbound;  ///< by sequence
   std::vector<InboundRecord> inbound;
   WillRecord will;
   WallTime will_due = kNoExpiry;    ///< set when the connection ends without DISCONNECT

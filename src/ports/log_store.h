@@ -39,6 +39,8 @@ class LogWatcher {
 /// as it has members; a member is one incarnation of a session. Answers come once, on the thread that asked, at once or
 /// later, in the order of the requests. A log that is gone answers as empty and takes appends without storing them:
 /// nobody reads it.
+///
+/// What one shard asks of its stores within one turn of its loop is stored as a whole or, after a crash, not at all.
 class LogStore {
  public:
   struct Joined {

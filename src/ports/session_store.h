@@ -12,15 +12,17 @@
 
 namespace sb::ports {
 
-/// Changes to a session record, applied together. What is not set stays.
+/// Changes to a session record, stored together in the order of the members. What is not set stays.
 struct SessionChange {
-  std::optional<std::vector<model::SubscriptionRecord>> subscriptions;
+  std::vector<std::string> subscriptions_removed;               ///< filters
+  std::vector<model::SubscriptionRecord> subscriptions_set;     ///< added, or changed by filter
   std::optional<std::uint64_t> next_order;
-  std::vector<std::pair<std::string, model::Position>> cursors;  ///< filter → last position read
-  std::vector<model::OutboundRecord> outbound_set;               ///< added, or changed by packet id
+  /// Filter → last position read. Written together with what is under way up to there (outbound_set), so that a record
+  /// is always whole: what lies at or before the cursor and is not under way is done.
+  std::vector<std::pair<std::string, model::Position>> cursors;
   std::vector<std::uint16_t> outbound_removed;
-  std::optional<std::vector<model::OutboundRecord>> outbound;  ///< the whole window (on leaving)
-  std::vector<std::uint16_t> inbound_added, inbound_removed;
+  std::vector<model::OutboundRecord> outbound_set;  ///< added, or changed by packet id
+  std::vector<std::uint16_t> inbound_removed, inbound_added;
   std::optional<model::WillRecord> will;
   std::optional<std::uint32_t> expiry;
   /// The connection ended: when the session and its will are due.
@@ -31,7 +33,8 @@ struct SessionChange {
 };
 
 /// Durable sessions. Every write carries the epoch of its owner; a stale one is refused (errc::stale_epoch).
-/// Answers as those of LogStore.
+/// Answers as those of LogStore. A session whose connection the store believed up when it was closed, or lost, left at
+/// the last time that the store knew of: its expiry and the delay of its will count from there.
 class SessionStore {
  public:
   template <class T>

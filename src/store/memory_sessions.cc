@@ -7,34 +7,35 @@
 
 namespace sb::store {
 
-using model::OutboundRecord;
 using model::SessionRecord;
 using ports::errc;
 using ports::SessionChange;
 
-void apply(SessionRecord& r, SessionChange& c) {
-  if (c.subscriptions) r.subscriptions = std::move(*c.subscriptions);
+SessionRecord MemorySessions::Stored::whole() const {
+  SessionRecord r = record;
+  for (auto& [filter, s] : subscriptions) r.subscriptions.push_back(s);
+  for (auto& [id, o] : outbound) r.outbound.push_back(o);
+  for (auto id : inbound) r.inbound.push_back({id});
+  std::sort(r.subscriptions.begin(), r.subscriptions.end(), [](auto& a, auto& b) { return a.order < b.order; });
+  std::sort(r.outbound.begin(), r.outbound.end(), [](auto& a, auto& b) { return a.sequence < b.sequence; });
+  return r;
+}
+
+void MemorySessions::Stored::apply(SessionChange& c) {
+  SessionRecord& r = record;
+  for (auto& filter : c.subscriptions_removed) subscriptions.erase(filter);
+  for (auto& s : c.subscriptions_set) {
+    std::string filter = s.filter;
+    subscriptions[filter] = std::move(s);
+  }
   if (c.next_order) r.next_order = *c.next_order;
   for (auto& [filter, position] : c.cursors)
-    for (auto& s : r.subscriptions)
-      if (s.filter == filter && s.logged) s.next = position;
-  if (c.outbound) r.outbound = std::move(*c.outbound);
-  for (auto& o : c.outbound_set) {
-    auto same = [&](const OutboundRecord& x) { return x.packet_id == o.packet_id; };
-    auto it = std::find_if(r.outbound.begin(), r.outbound.end(), same);
-    if (it == r.outbound.end())
-      r.outbound.push_back(std::move(o));
-    else
-      *it = std::move(o);
-  }
-  for (auto id : c.outbound_removed)
-    std::erase_if(r.outbound, [&](const OutboundRecord& x) { return x.packet_id == id; });
-  for (auto id : c.inbound_added) {
-    auto same = [&](const model::InboundRecord& x) { return x.packet_id == id; };
-    if (std::none_of(r.inbound.begin(), r.inbound.end(), same)) r.inbound.push_back({id});
-  }
-  for (auto id : c.inbound_removed)
-    std::erase_if(r.inbound, [&](const model::InboundRecord& x) { return x.packet_id == id; });
+    if (auto it = subscriptions.find(filter); it != subscriptions.end() && it->second.logged)
+      it->second.next = position;
+  for (auto id : c.outbound_removed) outbound.erase(id);
+  for (auto& o : c.outbound_set) outbound[o.packet_id] = std::move(o);
+  for (auto id : c.inbound_removed) inbound.erase(id);
+  inbound.insert(c.inbound_added.begin(), c.inbound_added.end());
   if (c.will) r.will = std::move(*c.will);
   if (c.expiry) r.expiry = *c.expiry;
   if (c.left) {
@@ -44,11 +45,12 @@ void apply(SessionRecord& r, SessionChange& c) {
   }
 }
 
-void MemorySessions::forget(StringMap<SessionRecord>::iterator it) {
-  std::string member = it->second.client_id + '#' + std::to_string(it->second.incarnation);
-  for (auto& s : it->second.subscriptions)
-    logs_.leave(s.filter, member);  // also where the record does not know yet that it joined
-  unschedule(it->second);
+void MemorySessions::forget(StringMap<Stored>::iterator it) {
+  const SessionRecord& r = it->second.record;
+  std::string member = r.client_id + '#' + std::to_string(r.incarnation);
+  for (auto& [filter, s] : it->second.subscriptions)
+    logs_.leave(filter, member);  // also where the record does not know yet that it joined
+  unschedule(r);
   records_.erase(it);
   count_.store(records_.size(), std::memory_order_release);
 }
@@ -69,9 +71,9 @@ void MemorySessions::unschedule(const SessionRecord& r) {
 void MemorySessions::claim(Claim c, Done<Claimed> done) {
   Claimed answer;
   auto it = records_.find(c.client_id);
-  bool over = it != records_.end() && (c.clean || (!it->second.connected && it->second.expires_at <= c.now));
+  bool over = it != records_.end() && (c.clean || (!it->second.record.connected && it->second.record.expires_at <= c.now));
   if (it != records_.end()) {
-    SessionRecord& r = it->second;
+    SessionRecord& r = it->second.record;
     // The will of a session that ends, or whose delay has passed, is published; one that still waits is cancelled by
     // the client's return [MQTT-3.1.3-9].
     if (r.will.message && (over || r.will_due <= c.now)) answer.will = r.will;
@@ -85,11 +87,11 @@ void MemorySessions::claim(Claim c, Done<Claimed> done) {
   if (!answer.present) {
     if (records_.size() >= limit_) return done(make_error_code(errc::quota));
     it = records_.try_emplace(c.client_id).first;
-    it->second.client_id = c.client_id;
-    it->second.incarnation = next_incarnation_++;
+    it->second.record.client_id = c.client_id;
+    it->second.record.incarnation = next_incarnation_++;
     count_.store(records_.size(), std::memory_order_release);
   }
-  SessionRecord& r = it->second;
+  SessionRecord& r = it->second.record;
   unschedule(r);
   r.username = c.username;
   r.epoch = next_epoch_++;
@@ -97,24 +99,25 @@ void MemorySessions::claim(Claim c, Done<Claimed> done) {
   r.connected = true;
   r.will = std::move(c.will);
   r.will_due = r.expires_at = kNoExpiry;
-  answer.record = r;
+  answer.record = it->second.whole();
   done(std::move(answer));
 }
 
 void MemorySessions::change(std::string_view client_id, std::uint64_t epoch, SessionChange c, Done<void> done) {
   auto it = records_.find(client_id);
   if (it == records_.end()) return done(make_error_code(errc::no_session));
-  if (it->second.epoch != epoch) return done(make_error_code(errc::stale_epoch));
-  unschedule(it->second);
-  apply(it->second, c);
-  if (!it->second.connected) schedule(it->second);
+  SessionRecord& r = it->second.record;
+  if (r.epoch != epoch) return done(make_error_code(errc::stale_epoch));
+  unschedule(r);
+  it->second.apply(c);
+  if (!r.connected) schedule(r);
   done({});
 }
 
 void MemorySessions::end(std::string_view client_id, std::uint64_t epoch, Done<void> done) {
   auto it = records_.find(client_id);
   if (it == records_.end()) return done({});
-  if (it->second.epoch != epoch) return done(make_error_code(errc::stale_epoch));
+  if (it->second.record.epoch != epoch) return done(make_error_code(errc::stale_epoch));
   forget(it);
   done({});
 }
@@ -125,8 +128,8 @@ void MemorySessions::take_due(WallTime now, Done<std::vector<Due>> done) {
     std::string client_id = due_.begin()->second;
     due_.erase(due_.begin());
     auto it = records_.find(client_id);
-    if (it == records_.end() || it->second.connected) continue;
-    SessionRecord& r = it->second;
+    if (it == records_.end() || it->second.record.connected) continue;
+    SessionRecord& r = it->second.record;
     Due d;
     d.client_id = client_id;
     d.ended = r.expires_at <= now;

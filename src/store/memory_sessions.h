@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <absl/container/btree_set.h>
+#include <absl/container/flat_hash_map.h>
 
 #include <atomic>
 #include <utility>
@@ -26,20 +27,26 @@ class MemorySessions final : public ports::SessionStore {
   std::size_t count() const { return count_.load(std::memory_order_relaxed); }
 
  private:
-  void forget(StringMap<model::SessionRecord>::iterator it);
+  /// A record, with what changes piecemeal where it is found at once: `record` has none of it.
+  struct Stored {
+    model::SessionRecord record;
+    StringMap<model::SubscriptionRecord> subscriptions;
+    absl::flat_hash_map<std::uint16_t, model::OutboundRecord> outbound;
+    absl::btree_set<std::uint16_t> inbound;
+    model::SessionRecord whole() const;
+    void apply(ports::SessionChange& c);
+  };
+  void forget(StringMap<Stored>::iterator it);
   static WallTime next_due(const model::SessionRecord& r);
   void schedule(const model::SessionRecord& r);
   void unschedule(const model::SessionRecord& r);
 
   ports::LogStore& logs_;
   const std::size_t limit_;
-  StringMap<model::SessionRecord> records_;
+  StringMap<Stored> records_;
   absl::btree_set<std::pair<WallTime, std::string>> due_;
   std::uint64_t next_incarnation_ = 1, next_epoch_ = 1;
   std::atomic<std::size_t> count_{0};
 };
-
-/// Applies a change to a record; shared by the stores that keep records whole.
-void apply(model::SessionRecord& r, ports::SessionChange& c);
 
 }  // namespace sb::store

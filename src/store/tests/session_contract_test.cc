@@ -64,7 +64,7 @@ TEST_P(SessionContract, CleanBeginsANewIncarnation) {
   join("a/#", member);
   auto own = join("own", member);
   SessionChange subs;
-  subs.subscriptions = {{subscription("a/#", true), subscription("own", true), subscription("volatile", false)}};
+  subs.subscriptions_set = {subscription("a/#", true), subscription("own", true), subscription("volatile", false)};
   EXPECT_EQ(change("c", first.record.epoch, subs), error_code{});
   for (bool durable : {true, false}) {
     Claimed next = claim("c", true, durable);
@@ -88,7 +88,7 @@ TEST_P(SessionContract, EndTakesTheMembershipsWithIt) {
   std::string member = "c#" + std::to_string(c.record.incarnation);
   auto log = join("own", member);
   SessionChange subs;
-  subs.subscriptions = {{subscription("own", true)}};
+  subs.subscriptions_set = {subscription("own", true)};
   EXPECT_EQ(change("c", c.record.epoch, subs), error_code{});
   EXPECT_EQ(end("c", c.record.epoch), error_code{});
   stores().settle();
@@ -108,8 +108,9 @@ TEST_P(SessionContract, SubscriptionsAndCursors) {
   logged.drain_to = {1, 99};
   logged.covers = {{"b", {1, 7}}, {"c", {2, 8}}};
   SessionChange first;
-  first.subscriptions = {{logged, plain}};
-  first.next_order = 4;
+  plain.order = 4;
+  first.subscriptions_set = {plain, logged};
+  first.next_order = 5;
   EXPECT_EQ(change("c", c.record.epoch, first), error_code{});
   SessionChange moved;
   moved.cursors = {{"a/#", {1, 15}}, {"b", {1, 25}}, {"unknown", {1, 1}}};
@@ -128,7 +129,17 @@ TEST_P(SessionContract, SubscriptionsAndCursors) {
   EXPECT_EQ(r.subscriptions[0].covers, logged.covers);
   EXPECT_EQ(r.subscriptions[1].filter, "b");
   EXPECT_EQ(r.subscriptions[1].next, (Position{1, 20})) << "it reads no log";
-  EXPECT_EQ(r.next_order, 4u);
+  EXPECT_EQ(r.next_order, 5u);
+  SessionChange second;
+  second.subscriptions_removed = {"a/#", "unknown"};
+  plain.options.qos = 1;
+  second.subscriptions_set = {plain, subscription("c", false)};
+  EXPECT_EQ(change("c", r.epoch, second), error_code{});
+  r = claim("c").record;
+  ASSERT_EQ(r.subscriptions.size(), 2u) << "by age";
+  EXPECT_EQ(r.subscriptions[0].filter, "c");
+  EXPECT_EQ(r.subscriptions[1].filter, "b");
+  EXPECT_EQ(r.subscriptions[1].options.qos, 1);
 }
 
 /// The window as "id:state@offset".
@@ -143,6 +154,7 @@ std::string window(const SessionRecord& r) {
 TEST_P(SessionContract, PacketIdsUnderWay) {
   auto out = [](std::uint16_t id, OutboundState state, std::uint64_t offset) {
     model::OutboundRecord o;
+    o.sequence = id + 1000u;
     o.packet_id = id;
     o.state = state;
     o.filter = "a";
@@ -173,11 +185,10 @@ TEST_P(SessionContract, PacketIdsUnderWay) {
   c.outbound_removed = {5, 99};
   EXPECT_EQ(after(c), "7:2@70 8:2@80 | 1 3 4");
   c = {};
-  c.outbound = {{out(8, sent2, 80), out(1, sent1, 10)}};  // the whole window, on leaving
-  EXPECT_EQ(after(c), "8:2@80 1:1@10 | 1 3 4");
-  c = {};
-  c.outbound = std::vector<model::OutboundRecord>{};
-  EXPECT_EQ(after(c), " | 1 3 4");
+  c.outbound_removed = {7};
+  c.outbound_set = {out(1, sent1, 10), out(7, sent2, 71)};  // an id that is used again
+  c.outbound_set[1].sequence = 999;
+  EXPECT_EQ(after(c), "7:2@71 1:1@10 8:2@80 | 1 3 4") << "in the order in which they were sent";
 }
 
 TEST_P(SessionContract, AMessageThatNoLogHoldsIsKeptWithItsId) {
@@ -220,7 +231,7 @@ TEST_P(SessionContract, AMembershipThatTheRecordDoesNotKnowYetGoesWithTheSession
   Claimed c = claim("c");
   auto log = join("own", "c#" + std::to_string(c.record.incarnation));
   SessionChange subs;
-  subs.subscriptions = {{subscription("own", false)}};
+  subs.subscriptions_set = {subscription("own", false)};
   EXPECT_EQ(change("c", c.record.epoch, subs), error_code{});
   EXPECT_EQ(end("c", c.record.epoch), error_code{});
   stores().settle();

@@ -126,7 +126,7 @@ TEST_P(SessionDueContract, ASessionThatEndsByTimeLeavesItsLogs) {
   Claimed c = claim("c");
   auto log = join("own", "c#" + std::to_string(c.record.incarnation));
   SessionChange subs;
-  subs.subscriptions = {{subscription("own", true)}};
+  subs.subscriptions_set = {subscription("own", true)};
   EXPECT_EQ(change("c", c.record.epoch, subs), error_code{});
   EXPECT_EQ(leave("c", c.record.epoch, at(10)), error_code{});
   EXPECT_EQ(due(at(10)), "c ended");
