@@ -87,6 +87,7 @@ void EventLoop::run_turn(int timeout_ms) {
   if (asleep_.load(std::memory_order_relaxed)) asleep_.store(false, std::memory_order_seq_cst);
   read_clocks();
   ++turns_;
+  in_turn_ = true;
   if (turn_) turn_->on_turn_begin();
   for (int i = 0; i < n; ++i)
     if (auto* h = static_cast<EventHandler*>(events[static_cast<std::size_t>(i)].data.ptr))
@@ -94,6 +95,9 @@ void EventLoop::run_turn(int timeout_ms) {
   box_.drain();
   timers_.run(now_);
   more_ = turn_ && turn_->on_turn_end();
+  for (std::size_t i = 0; i < turn_ends_.size(); ++i) turn_ends_[i]->on_end_of_turn();  // grows while it is walked
+  turn_ends_.clear();
+  in_turn_ = false;
 }
 
 void EventLoop::run() {
