@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -22,6 +23,8 @@ class Engine : public io::Turn {
   virtual void on_requests_end() = 0;
   /// On the store thread: does and answers what was asked; nothing is asked behind it.
   virtual void stop() = 0;
+  /// Any thread: why requests are refused at present, "" when they are not.
+  virtual std::string unavailable() const = 0;
 };
 
 /// The stores of a node as they live on the store thread; any implementation of the ports.
