@@ -38,6 +38,7 @@ rocksdb::DBOptions database_options(const EmbeddedOptions& o) {
   d.max_total_wal_size = 64 * kMiB;
   d.max_background_jobs = 2;
   d.max_open_files = 256;
+  d.max_file_opening_threads = 1;
   d.allow_concurrent_memtable_write = false;  // one thread writes
   d.enable_write_thread_adaptive_yield = false;
   d.avoid_flush_during_shutdown = true;
@@ -142,11 +143,8 @@ std::unique_ptr<Database> Database::open(const EmbeddedOptions& options, std::st
     return nullptr;
   }
   std::unique_ptr<Database> d(new Database);
-  rocksdb::DB* db = nullptr;
-  rocksdb::Status s =
-      rocksdb::DB::Open(database_options(options), options.path, family_options(options), &d->families_, &db);
+  rocksdb::Status s = d->open_families(options);
   if (s.ok()) {
-    d->db_.reset(db);
     bool existed = false;
     std::uint64_t concern = 0;
     s = d->read_meta(existed, concern);
@@ -157,6 +155,22 @@ std::unique_ptr<Database> Database::open(const EmbeddedOptions& options, std::st
   if (s.ok()) return d;
   error = explain(s, options.path);
   return nullptr;
+}
+
+rocksdb::Status Database::open_families(const EmbeddedOptions& options) {
+  bool is_new = !std::filesystem::exists(std::filesystem::path(options.path) / "CURRENT");
+  auto all = family_options(options);
+  decltype(all) others(all.begin() + 1, all.end());
+  if (is_new) all.resize(1);
+  rocksdb::DB* db = nullptr;
+  rocksdb::Status s = rocksdb::DB::Open(database_options(options), options.path, all, &families_, &db);
+  if (s.ok()) db_.reset(db);
+  if (!s.ok() || !is_new) return s;
+  // All of them at once; opening would make them one by one, and write all options for each.
+  std::vector<rocksdb::ColumnFamilyHandle*> made;
+  s = db->CreateColumnFamilies(others, &made);
+  families_.insert(families_.end(), made.begin(), made.end());
+  return s;
 }
 
 std::unique_ptr<Database> Database::open_to_read(const std::string& path, std::string& error) {

@@ -62,6 +62,7 @@ class Database {
 
  private:
   Database() = default;
+  rocksdb::Status open_families(const EmbeddedOptions& options);
   rocksdb::Status read_meta(bool& existed, std::uint64_t& concern);
   rocksdb::Status begin_run(WriteConcern concern);
   std::unique_ptr<rocksdb::DB> db_;
