@@ -44,6 +44,9 @@ class Database {
   static std::unique_ptr<Database> open_to_read(const std::string& path, std::string& error);
   ~Database();
 
+  /// A new one that holds nothing yet; null also when there is one.
+  static std::unique_ptr<Database> create(const std::string& path, std::string& error);
+
   rocksdb::DB& db() { return *db_; }
   rocksdb::ColumnFamilyHandle* family(Family f) { return families_[static_cast<std::size_t>(f)]; }
   rocksdb::ColumnFamilyHandle* family(std::uint32_t id);

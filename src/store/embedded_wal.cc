@@ -7,7 +7,6 @@
 #include <boost/crc.hpp>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <vector>
 
 namespace sb::store::embedded {
@@ -77,8 +76,11 @@ std::string find_corrupt_wal(const std::string& path) {
     if (it->path().extension() == ".log") logs.push_back(it->path());
   std::sort(logs.begin(), logs.end());
   for (auto& file : logs) {
+    if (std::filesystem::file_size(file, ignored) == 0 || ignored) continue;
     std::ifstream in(file, std::ios::binary);
-    std::string bytes((std::istreambuf_iterator<char>(in)), {});
+    std::string bytes(static_cast<std::size_t>(std::filesystem::file_size(file, ignored)), '\0');
+    in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    bytes.resize(static_cast<std::size_t>(in.gcount()));
     if (WalState state = scan_wal(bytes); state.corrupt)
       return fmt::format("{} is corrupt at byte {}", file.string(), state.good);
   }

@@ -115,7 +115,7 @@ class Life {
     for (std::size_t i = 0; i < kLogs; ++i) {
       t.messages.push_back(static_cast<int>(random_() % 4));
       for (int j = 0; j < t.messages[i]; ++j)
-        batch.push_back({log_[i], text("t", payload(number, j) + "." + std::string(random_() % 3000, 'x'))});
+        batch.push_back({log_[i], text("t", payload(number, j) + "." + std::string(random_() % (random_() % 8 ? 100 : 5000), 'x'))});
     }
     turns_.push_back(t);
     ports::SessionChange c;
@@ -158,8 +158,8 @@ class Life {
 TEST(EmbeddedPower, WhatWasAnsweredSurvivesAndATurnIsWholeOrAbsent) { Life(WriteConcern::fsync, 1).run(60); }
 
 TEST(EmbeddedPower, WithoutFsyncAConsistentBeginningSurvives) {
-  Life(WriteConcern::interval, 2).run(25);
-  Life(WriteConcern::none, 3).run(25);
+  Life(WriteConcern::interval, 2).run(20);
+  Life(WriteConcern::none, 3).run(20);
 }
 
 }  // namespace

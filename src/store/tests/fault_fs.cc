@@ -3,7 +3,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 namespace sb::store::test {
 
@@ -104,7 +103,9 @@ void FaultFs::power_failure(const std::string& from, const std::string& to, std:
     std::string name = entry.path().string();
     if (entry.path().filename() == "LOCK" || entry.path().filename().string().starts_with("LOG")) continue;
     std::ifstream in(name, std::ios::binary);
-    std::string bytes((std::istreambuf_iterator<char>(in)), {});
+    std::string bytes(static_cast<std::size_t>(entry.file_size()), '\0');
+    in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    bytes.resize(static_cast<std::size_t>(in.gcount()));
     if (auto it = sizes_.find(name); it != sizes_.end()) {
       std::uint64_t keep = it->second.synced, more = it->second.written - keep;
       if (more > 0 && random() % 2) keep += random() % (more + 1);
