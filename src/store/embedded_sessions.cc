@@ -317,7 +317,8 @@ std::string EmbeddedSessions::load() {
 /// Sessions that the store believes connected and that are not: after a start all of them; after a failure those whose
 /// claim was not answered, or that have left since. They left at the last time that the store knew of.
 std::string EmbeddedSessions::find_lost() {
-  StringMap<Owner> still = std::exchange(connected_, {});
+  StringMap<Owner> still = std::move(connected_);
+  connected_.clear();
   rocksdb::WriteBatch batch;
   rocksdb::Status s;
   auto& db = engine_.db();
@@ -329,7 +330,6 @@ std::string EmbeddedSessions::find_lost() {
   for (it->SeekToFirst(); it->Valid() && s.ok(); it->Next()) {
     std::string client_id = it->key().ToString();
     auto c = core(client_id);
-    if (!engine_.get(Family::connected, client_id)) continue;
     auto owner = still.find(client_id);
     if (c && owner != still.end() && owner->second.epoch == c->epoch && owner->second.write <= engine_.safe()) {
       connected_[client_id] = owner->second;
@@ -349,7 +349,9 @@ std::string EmbeddedSessions::find_lost() {
   }
   if (!it->status().ok()) s = it->status();
   if (batch.Count() > 0) write();
-  return s.ok() ? std::string() : s.ToString();
+  if (s.ok()) return {};
+  connected_ = std::move(still);  // the next attempt needs it
+  return s.ToString();
 }
 
 }  // namespace sb::store::embedded
