@@ -15,7 +15,8 @@ constexpr std::uint64_t kPieces = 64;  ///< of a log that is as large as it may 
 Grain::Grain(const model::Limits& limits)
     : bytes(std::max<std::uint64_t>(1, std::min(limits.log_bytes, limits.logs_total_bytes) / kPieces)),
       messages(std::max<std::uint64_t>(1, limits.log_messages / kPieces)),
-      age(limits.log_age == 0 ? Millis(0) : std::max(Millis(1), Millis(Seconds(limits.log_age)) / static_cast<int>(kPieces))) {}
+      age(limits.log_age == 0 ? Millis(0)
+                              : std::max(Millis(1), Millis(Seconds(limits.log_age)) / static_cast<int>(kPieces))) {}
 
 model::Position LogState::position(Offset offset) const {
   auto it = eras.end();

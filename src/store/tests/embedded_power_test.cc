@@ -115,7 +115,8 @@ class Life {
     for (std::size_t i = 0; i < kLogs; ++i) {
       t.messages.push_back(static_cast<int>(random_() % 4));
       for (int j = 0; j < t.messages[i]; ++j)
-        batch.push_back({log_[i], text("t", payload(number, j) + "." + std::string(random_() % (random_() % 8 ? 100 : 5000), 'x'))});
+        batch.push_back({log_[i], text("t", payload(number, j) + "." +
+                                                std::string(random_() % (random_() % 8 ? 100 : 5000), 'x'))});
     }
     turns_.push_back(t);
     ports::SessionChange c;

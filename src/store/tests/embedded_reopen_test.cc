@@ -156,6 +156,20 @@ TEST_F(EmbeddedReopen, BoundsAndBytesAreKnownAgain) {
   }
 }
 
+TEST_F(EmbeddedReopen, BoundedInAge) {
+  EmbeddedOptions o = options();
+  o.limits.log_age = 1;
+  EmbeddedNode n(o);
+  ASSERT_EQ(n.error, "");
+  auto log = n.join("a");
+  n.append(log.log, "old");
+  EXPECT_TRUE(n.run_until([&] { return n.payloads(log.log, log.head) == "lost 1:"; }));
+  EXPECT_EQ(n.join("a", "other").head.offset, 1u);
+  n.append(log.log, "new");
+  EXPECT_EQ(n.payloads(log.log, log.head), "lost 1: new");
+  n.stop();
+}
+
 TEST_F(EmbeddedReopen, ConnectedSessionsLeftAtTheLastTimeThatTheStoreKnew) {
   for (bool orderly : {true, false}) {
     fs::remove_all(dir.store());
