@@ -85,7 +85,7 @@ std::vector<rocksdb::ColumnFamilyDescriptor> family_options(const EmbeddedOption
 std::string check_directory(const std::string& path) {
   namespace fs = std::filesystem;
   std::error_code e;
-  fs::create_directories(path, e);
+  if (fs::create_directories(path, e)) fs::permissions(path, fs::perms::owner_all, e);  // others' messages are in it
   if (e) return fmt::format("cannot make the store's directory {}: {}; make it, or set store.path", path, e.message());
   fs::path file = fs::path(path) / kFormatFile;
   std::ifstream in(file);

@@ -12,6 +12,7 @@ namespace sb::store::embedded {
 namespace {
 
 constexpr Millis kTick{1000};
+constexpr Seconds kSeenWhenIdle{30};  ///< how old the last time seen may be on the disk when nothing else is written
 
 /// Adds the changes of one batch to another.
 class Copier final : public rocksdb::WriteBatch::Handler {
@@ -155,12 +156,7 @@ void EmbeddedEngine::commit() {
     sessions_written_ = sessions;
     retained_written_ = retained;
   }
-  if (seen >= seen_written_ + Seconds(1)) {
-    std::string value(1, kFormat);
-    Writer(value).time(seen);
-    batch_.Put(meta, slice(Database::kSeen), value).PermitUncheckedError();
-    seen_written_ = seen;
-  }
+  if (seen >= seen_written_ + Seconds(1)) put_seen();
   rocksdb::WriteOptions unsynced;
   rocksdb::Status s = db().Write(unsynced, &batch_);
   if (batch_.GetDataSize() > 4 * kBatchBytes)
@@ -169,6 +165,13 @@ void EmbeddedEngine::commit() {
     batch_.Clear();
   if (!s.ok()) return fail(s.ToString());
   ++written_;
+}
+
+void EmbeddedEngine::put_seen() {
+  std::string value(1, kFormat);
+  Writer(value).time(seen);
+  batch_.Put(family(Family::meta), slice(Database::kSeen), value).PermitUncheckedError();
+  seen_written_ = seen;
 }
 
 /// Lets the disk have what was written: at once, or when the interval is over.
@@ -237,6 +240,7 @@ void EmbeddedEngine::try_again() {
 
 void EmbeddedEngine::tick() {
   loop_->timers().set(tick_alarm_, loop_->now() + kTick);
+  if (up_ && seen >= seen_written_ + kSeenWhenIdle) put_seen();
   for (std::size_t i = 0; up_ && i < parts_.size(); ++i) parts_[i]->on_tick();
 }
 

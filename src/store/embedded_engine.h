@@ -113,6 +113,7 @@ class EmbeddedEngine final : public Engine {
   bool dirty() const { return batch_.Count() > 0 || indexed_count_ > 0; }
   void merge_indexed();
   void commit();
+  void put_seen();
   void plan_sync();
   void begin_sync();
   void synced(std::uint64_t upto, const rocksdb::Status& s);
