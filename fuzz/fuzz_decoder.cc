@@ -177,7 +177,11 @@ void suback(Version v, const Frame& f) {
   if (!ok(decode_suback(v, f.type, f.flags, f.body, s))) return;
   check(s.packet_id != 0);
   std::vector<Reason> codes;
-  for (char c : s.codes) codes.push_back(static_cast<Reason>(static_cast<std::uint8_t>(c)));
+  for (char c : s.codes) {
+    auto code = static_cast<std::uint8_t>(c);
+    if (v != Version::v5 && (code > 2 || f.type == PacketType::unsuback)) return;  // 3.x has not all of them
+    codes.push_back(static_cast<Reason>(code));
+  }
   std::string bytes;
   encode_suback(bytes, v, f.type, s.packet_id, codes, raw(s.properties));
   again(bytes, f.type, [&](const Frame& g) {

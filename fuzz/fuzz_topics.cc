@@ -76,6 +76,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::string_view text = rest.substr(0, end);
     rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
     if (text.size() < 2 || text.size() > 100) continue;
+    if (text.find('\0') != std::string_view::npos) continue;  // the decoder lets none through [MQTT-1.5.4-2]
     const auto op = static_cast<std::uint8_t>(text[0]);
     const std::uint32_t slot = op >> 4;
     std::string s(text.substr(1));

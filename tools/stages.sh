@@ -57,7 +57,7 @@ unit() { # PRESET [ctest option]...
   shift
   rm -rf "$out" && mkdir -p "$out"
   export GTEST_OUTPUT="xml:$out/" GTEST_COLOR=no
-  limited 1200 "${RUNNER[@]}" ctest --test-dir "$ROOT/build/$preset" --parallel "$(nproc)" --timeout 300 --no-tests=error \
+  limited 1200 "${RUNNER[@]}" ctest --test-dir "$ROOT/build/$preset" --parallel "$(nproc)" --timeout 600 --no-tests=error \
     --output-on-failure --output-junit "$out/ctest.xml" "$@" >"$out.log" 2>&1 </dev/null
   status=$?
   unset GTEST_OUTPUT

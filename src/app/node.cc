@@ -64,7 +64,7 @@ result<std::shared_ptr<const io::TlsContext>> tls_context(const config::Listener
   return io::TlsContext::server(t, why);
 }
 
-/// Runs `f` on a shard's thread and waits for it.
+/// Runs `f` on a shard's loop and waits for it.
 template <class F>
 void on_loop(net::Shard& shard, F f) {
   std::promise<void> done;
@@ -114,7 +114,7 @@ BrokerNode::BrokerNode(const config::Config& c) : config_(c) {
 
   store::Backend stores;
   auto logs = std::make_unique<store::MemoryLogs>(
-      c.limits, [this](std::string_view filter, ports::LogId log) { node_.index.set_log(filter, log); });
+      c.limits, [this](std::string_view filter, ports::LogId log) { node_.log_changed(filter, log); });
   stores.sessions = std::make_unique<store::MemorySessions>(*logs, c.limits.sessions);
   stores.logs = std::move(logs);
   stores.retained = std::make_unique<store::MemoryRetained>(c.limits.retained_messages);
@@ -190,7 +190,13 @@ std::string BrokerNode::start() {
 
   running_ = true;
   store_->start();
-  for (auto& s : shards_) s->start();
+  std::vector<io::EventLoop*> loops;
+  for (auto& s : shards_) {
+    s->start();
+    loops.push_back(&s->loop());
+  }
+  threads_ = std::make_unique<io::LoopThreads>(std::move(loops));
+  threads_->start();
   std::size_t bound = connection_bound(config_.limits.connections);
   std::vector<net::Shard*> all;
   for (auto& s : shards_) all.push_back(s.get());
@@ -254,8 +260,8 @@ void BrokerNode::drain() {
 void BrokerNode::stop() {
   if (!running_) return;
   running_ = false;
-  for (auto& s : shards_) s->stop();
-  for (auto& s : shards_) s->join();
+  threads_->stop();
+  threads_->join();
   store_->stop();  // behind everything that the shards have sent it
 }
 

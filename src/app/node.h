@@ -9,6 +9,7 @@
 #include "auth/anonymous.h"
 #include "auth/scram.h"
 #include "broker/sys_topics.h"
+#include "io/loop_threads.h"
 #include "net/acceptor.h"
 #include "net/shard.h"
 #include "store/service.h"
@@ -51,6 +52,7 @@ class BrokerNode {
   std::vector<std::unique_ptr<net::Shard>> shards_;
   std::vector<std::unique_ptr<store::ShardStores>> shard_stores_;
   std::unique_ptr<SysTimer> sys_timer_;
+  std::unique_ptr<io::LoopThreads> threads_;  ///< of the shards
   bool running_ = false;
 };
 

@@ -22,6 +22,11 @@ void Core::open(Channel& c, OpenRequest r) {
   if (c.slot == kNoSlot) take_slot(c);
   if (node_.shutting_down.load(std::memory_order_relaxed))
     return c.opened(nullptr, false, Reason::server_shutting_down);
+  if (const auto& will = r.will.message; will && !all_allowed_) {
+    const model::MessageView& m = will->view();
+    if (!node_.authorizer->may_publish({r.client_id, r.username}, m.topic, m.retain))
+      return c.opened(nullptr, false, Reason::not_authorized);
+  }
   ClientKey me = key(c.slot);
   Client& cl = clients_[c.slot];
   cl.directory_key = Directory::key(r.client_id);
@@ -134,28 +139,32 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
     to.subscription_id = sub.subscription_id;
     to.order = sub.order;
     if (sub.logged) {
-      to.cursor = std::make_unique<session::Cursor>();
-      to.cursor->next = sub.next;
+      s->give_cursor(to, 0, sub.next);
+      s->draining += sub.draining;
       to.cursor->draining = sub.draining;
       to.cursor->drain_to = sub.drain_to;
       to.cursor->covers = sub.covers;
     }
+    to.holds_group = sub.options.qos > 0 && model::is_shared(sub.filter);
     if (!sub.draining) index(to, *s, k);
   }
   s->set_next_order(std::max(record.next_order, s->next_order()));
   for (auto& out : record.outbound) {
     InFlight e;
     e.state = out.state;
+    e.saved = true;
     e.position = out.position;
     e.message = out.message;
-    s->window.restore(out.packet_id, std::move(e));
+    s->window.restore(out.sequence, std::move(e));
   }
   for (auto& in : record.inbound) s->inbound_add(in.packet_id);
+  s->inbound_carried = static_cast<std::uint32_t>(record.inbound.size());
 
   // The logs that it reads are known by name; this process has numbers for them.
   struct Joining {
     std::uint32_t waits = 1;
     std::unique_ptr<Session> session;
+    std::vector<model::OutboundRecord> outbound;
     bool present;
   };
   auto joining = std::make_shared<Joining>();
@@ -165,22 +174,20 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
   std::vector<std::string> filters;
   for (auto& sub : s->subscriptions())
     if (sub.cursor) filters.push_back(sub.filter);
-  Session* raw = s.get();
   joining->session = std::move(s);
-  std::string client_id = raw->client_id;
-  auto finish = [this, k, joining, outbound = std::move(record.outbound)] {
+  joining->outbound = std::move(record.outbound);
+  auto finish = [this, k, joining] {
     if (--joining->waits > 0) return;
     std::unique_ptr<Session> session = std::move(joining->session);
-    for (auto& out : outbound)
+    for (auto& out : joining->outbound)
       if (!out.filter.empty())
         if (auto* sub = session->find(out.filter); sub && sub->cursor)
           if (InFlight* e = session->window.find(out.packet_id)) e->log = sub->cursor->log;
     Channel* channel = find(k);
     if (!channel || channel->state() != Channel::State::opening) {
       for (auto& sub : session->subscriptions()) {
-        if (sub.cursor && sub.cursor->draining) continue;
         unindex(sub, k);
-        leave_group(sub.filter);
+        leave_group(sub);
       }
       return leave_unopened(session->client_id, session->epoch, session->expiry);
     }
@@ -192,7 +199,8 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
   for (auto& filter : filters)
     stores_.logs->join(filter, member, [joining, filter, finish](result<ports::LogStore::Joined> joined) {
       if (joined && joining->session)
-        if (auto* sub = joining->session->find(filter); sub && sub->cursor) sub->cursor->log = joined->log;
+        if (auto* sub = joining->session->find(filter); sub && sub->cursor)
+          joining->session->bind(*sub->cursor, joined->log);
       finish();
     });
   finish();
@@ -202,7 +210,13 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
 void Core::started(Channel& c) {
   Session& s = c.session();
   counters.subscriptions.add(s.subscriptions().size());
-  if (!s.durable) return;
+  if (s.durable) take_up(c);
+  for (auto& sub : s.subscriptions())
+    if (sub.group) tell_group_of_member(c, sub);
+}
+
+void Core::take_up(Channel& c) {
+  Session& s = c.session();
   if (!s.window.empty()) {
     auto& r = extra(c.slot).resend;
     r = std::make_unique<Resend>();
@@ -210,7 +224,7 @@ void Core::started(Channel& c) {
   }
   std::vector<ports::LogId> logs;  // a reader that is added may be told at once, and give a subscription up
   for (auto& sub : s.subscriptions())
-    if (sub.cursor) logs.push_back(sub.cursor->log);
+    if (sub.cursor && sub.cursor->log) logs.push_back(sub.cursor->log);
   for (auto log : logs) feeds_.add_reader(log, &c);
   pump(c);
 }
@@ -221,6 +235,7 @@ void Core::resend(Channel& c) {
   while (!r.ids.empty() && !r.reading) {
     // What is in the window and not in the list has been sent on this connection.
     if (c.session().window.count() >= r.ids.size() + c.window_maximum()) return;
+    if (c.out().size() > c.config().limits.output_bytes) return;
     if (!resend_one(c, r.ids.front())) return;
     r.ids.pop_front();
   }
@@ -292,7 +307,9 @@ void Core::closed(Channel& c, std::unique_ptr<Session> s, Ending how) {
   if (s) {
     counters.connections.sub();
     leave_subscriptions(c, *s, k);
+    return_to_groups(*s, k);
     pass_on_group_messages(*s, k);
+    for (auto& sub : s->subscriptions()) leave_group(sub);
   }
   if (s && s->durable) {
     leaving_[k.packed()] = std::move(released);
@@ -311,64 +328,54 @@ void Core::leave_subscriptions(Channel& c, Session& s, ClientKey k) {
   counters.subscriptions.sub(s.subscriptions().size());
   for (auto& sub : s.subscriptions()) {
     if (sub.cursor) feeds_.remove_reader(sub.cursor->log, &c);
-    if (!sub.cursor || !sub.cursor->draining) unindex(sub, k);
+    unindex(sub, k);
   }
 }
 
 /// QoS 1 messages of a shared group that the client has not acknowledged, and what has not been sent to it at all, go
-/// to other members; QoS 2 under way stays with it [MQTT5 4.8.2].
+/// to other members; QoS 2 under way stays with it [MQTT5 4.8.2]. What nobody else takes waits for a durable session's
+/// return.
 void Core::pass_on_group_messages(Session& s, ClientKey k) {
-  struct Passed {
-    std::uint32_t group;
-    model::MessagePtr message;
+  auto taken = [&](std::uint32_t group, const model::MessagePtr& m) {
+    auto it = groups_.find(group);
+    if (it == groups_.end()) return false;
+    SharedGroupPtr g = it->second.first;
+    channel::Fanout f(m, wall, scratch_);
+    return deliver_group(*g, f, hash_bytes(m->view().topic), &k);
   };
-  std::vector<Passed> passed;
   std::vector<PacketId> gone;
   s.window.for_each([&](PacketId id, InFlight& e) {
-    if (!e.group || e.state != OutboundState::sent_qos1 || !e.message) return;
-    passed.push_back({e.group, e.message});
-    gone.push_back(id);
-  });
-  for (PacketId id : gone) s.window.erase(id);
-  if (s.has_waiting()) {
-    auto& items = s.queue().items();
-    for (auto& w : items)
-      if (w.group) passed.push_back({w.group, w.message});
-    if (!passed.empty()) {
-      session::Queue rest;
-      for (auto& w : items)
-        if (!w.group) rest.offer(std::move(w), UINT32_MAX, SIZE_MAX, false);
-      s.queue() = std::move(rest);
-    }
-  }
-  for (auto& p : passed) {
-    auto it = groups_.find(p.group);
-    if (it == groups_.end()) {
+    if (!e.group || e.handle || e.state != OutboundState::sent_qos1 || !e.message) return;
+    if (taken(e.group, e.message))
+      gone.push_back(id);
+    else if (!s.durable)
       counters.dropped_no_member.add();
-      continue;
-    }
-    SharedGroupPtr g = it->second.first;
-    channel::Fanout f(p.message, wall, scratch_);
-    if (!deliver_group(*g, f, hash_bytes(p.message->view().topic), &k)) counters.dropped_no_member.add();
+  });
+  for (PacketId id : gone) {
+    if (s.window.find(id)->saved) s.set_done(id);
+    s.window.erase(id);
   }
-  for (auto& sub : s.subscriptions()) leave_group(sub.filter);
+  if (!s.has_waiting()) return;
+  session::Queue rest;
+  for (auto& w : s.queue().items()) {
+    if (!w.group)
+      rest.offer(std::move(w), UINT32_MAX, SIZE_MAX, false);
+    else if (!taken(w.group, w.message))
+      counters.dropped_no_member.add();
+  }
+  s.queue() = std::move(rest);
 }
 
-/// One member less here, if the filter is a shared one.
-void Core::leave_group(std::string_view filter) {
-  auto shared = model::split_shared(filter);
-  if (!shared) return;
-  for (auto it = groups_.begin(); it != groups_.end(); ++it) {
-    if (it->second.first->name != shared->group || it->second.first->filter != shared->filter) continue;
-    if (--it->second.second == 0) groups_.erase(it);
-    return;
-  }
+/// One member less here, if the subscription is a shared one.
+void Core::leave_group(session::Subscription& sub) {
+  auto it = groups_.find(std::exchange(sub.group, 0));
+  if (it != groups_.end() && --it->second.second == 0) groups_.erase(it);
 }
 
 void Core::leave_durable(Channel& c, Session& s, Ending how, ClientKey k) {
   std::string client_id = s.client_id;
   std::uint64_t directory_key = Directory::key(client_id);
-  auto done = [this, k, directory_key](auto&&) {
+  auto done = [this, k, directory_key](auto&&...) {
     node_.directory.release(directory_key, k);
     run_released(k.packed());
   };
@@ -379,7 +386,8 @@ void Core::leave_durable(Channel& c, Session& s, Ending how, ClientKey k) {
     stores_.sessions->end(client_id, s.epoch, done);
     return;
   }
-  ports::SessionChange change;
+  Saved w = unsaved(s, k);
+  ports::SessionChange& change = w.change;
   change.expiry = s.expiry;
   WallTime expires = s.expiry == 0xFFFFFFFF ? kNoExpiry : wall + Seconds(s.expiry);
   change.left = {expires, kNoExpiry};
@@ -389,28 +397,7 @@ void Core::leave_durable(Channel& c, Session& s, Ending how, ClientKey k) {
     if (will) publish_will(*will, client_id);
     change.will = model::WillRecord{};
   }
-  std::vector<model::SubscriptionRecord> subs;
-  for (auto& sub : s.subscriptions()) {
-    if (sub.cursor) stores_.logs->release(sub.filter, s.member(), s.low(*sub.cursor));
-    subs.push_back(record_of(sub));
-  }
-  std::vector<model::OutboundRecord> out;
-  s.window.for_each([&](PacketId id, InFlight& e) {
-    model::OutboundRecord r;
-    r.packet_id = id;
-    r.state = e.state == OutboundState::received ? OutboundState::released : e.state;
-    r.position = e.position;
-    if (r.state != OutboundState::released) {
-      for (auto& sub : s.subscriptions())
-        if (e.log && sub.cursor && sub.cursor->log == e.log) r.filter = sub.filter;
-      if (r.filter.empty()) r.message = e.message;
-    }
-    out.push_back(std::move(r));
-  });
-  change.subscriptions = std::move(subs);
-  change.next_order = s.next_order();
-  change.outbound = std::move(out);
-  stores_.sessions->change(client_id, s.epoch, std::move(change), done);
+  save(s, k, std::move(w), done);
 }
 
 // ---------------------------------------------------------------- wills

@@ -18,6 +18,7 @@ Core::Core(Node& node, std::size_t shard, io::EventLoop& loop, Stores stores)
       routes_(node.index, shard, node.cores.size(), node.limits.route_cache),
       feeds_(*stores.logs, *this, node.limits.tail_cache_bytes),
       next_message_id_(static_cast<std::uint64_t>(shard) << 56 | 1) {
+  group_mail_.resize(node.cores.size());
   on_turn_begin();
   all_allowed_ = node.authorizer == nullptr || node.authorizer->allows_everything();
 }
@@ -48,19 +49,10 @@ void Core::free_slot(std::uint32_t slot) {
 
 bool Core::on_turn_end() {
   feeds_.deliver();
+  flush_group_mail();
   flush_appends();
   send_slab();
   return congested_;
-}
-
-void Core::tick() {
-  std::vector<std::uint32_t> slots;
-  slots.swap(dirty_);
-  for (std::uint32_t slot : slots) {
-    clients_[slot].dirty = 0;
-    Channel* c = clients_[slot].channel;
-    if (c && c->up()) checkpoint(*c);
-  }
 }
 
 void Core::run_due() {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "broker/directory.h"
+#include "broker/durable_group.h"
 #include "broker/log_feeds.h"
 #include "broker/route.h"
 #include "broker/slab.h"
@@ -38,6 +39,11 @@ struct Node {
   std::atomic<SharedStrategy> shared_strategy{SharedStrategy::round_robin};
   model::Limits limits;
   std::atomic<bool> shutting_down{false};
+
+  /// Any thread: the store says that the log of a filter began, or ended (0).
+  void log_changed(std::string_view filter, ports::LogId log);
+  /// The shard that hands out the messages of a shared group with durable members.
+  std::size_t group_owner(std::string_view filter) const { return hash_bytes(filter) % cores.size(); }
 };
 
 /// The stores as one shard sees them; answers come on its thread.
@@ -96,12 +102,15 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void closed(Channel& c, std::unique_ptr<session::Session> s, channel::Ending how) override;
 
   // --- LogFeeds::Listener
-  void feed_ready(const std::vector<Channel*>& readers) override;
+  void feed_ready(ports::LogId log, const std::vector<Channel*>& readers) override;
 
   // --- from other shards
   /// Takes the session of `k` away from its connection if that has this client id; `released` when the store has it.
   void kick(ClientKey k, const std::string& client_id, std::function<void()> released);
   void receive(Slab& slab);
+  void group_log(SharedGroupPtr g, const std::string& filter, ports::LogId log);
+  void group_answer(const GroupAnswer& a);
+  void take_from_group(const GroupDelivery& d);
 
  private:
   static constexpr std::uint32_t kNoSlot = 0xFFFFFFFF;
@@ -109,12 +118,19 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   static constexpr std::uint8_t kHops = 2;      ///< times that a shared group's message is sent on from shard to shard
   static constexpr std::size_t kSlabBytesOut = 64 * 1024 * 1024;  ///< and their bytes
 
-  /// A retained message look-up that is not finished: it goes on when the client has room.
+  /// A retained message look-up for one subscription: it goes on when the client has room.
   struct Scan {
+    std::uint64_t number = 0;  ///< the answers to an earlier one are not for it
     std::string filter, resume;
-    model::SubscribeOptions options;
-    std::uint32_t subscription_id = 0;
     bool asked = false;
+  };
+  /// The look-ups of a client: one is under way, every other subscription waits once at most.
+  struct Scans {
+    std::unique_ptr<Scan> current;
+    std::deque<std::string> order;
+    StringSet waiting;                               ///< those of `order` that still count
+    StringSet seen_live;                             ///< topics whose retained message came live meanwhile
+    static constexpr std::size_t kSeen = 16 * 1024;  ///< topics; beyond, a client may get some of them twice
   };
   /// What an earlier connection left under way: sent again in its order, as the client's Receive Maximum allows.
   struct Resend {
@@ -126,10 +142,11 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
     std::vector<std::function<void()>> released;  ///< to be told when the session is in the store
     std::string opening;                          ///< client id until the session is there
     bool waits = false;                           ///< an earlier connection has to leave before the session is claimed
-    std::vector<Scan> scans;
-    StringSet seen_live;             ///< topics whose retained message came live while a scan was under way
+    std::unique_ptr<Scans> scans;
     std::unique_ptr<Resend> resend;  ///< until all of it is sent, reading does not go on
-    bool idle() const { return released.empty() && opening.empty() && scans.empty() && !resend; }
+    /// Owners and logs of groups whose messages it had no room for.
+    std::vector<std::pair<std::uint32_t, ports::LogId>> full_for;
+    bool idle() const { return released.empty() && opening.empty() && !scans && !resend && full_for.empty(); }
   };
   /// A slot; 32 bytes, since idle clients pay for it.
   struct Client {
@@ -148,6 +165,13 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
     std::uint64_t seq;
     std::uint32_t waits = 1;
     mqtt::Reason reason = mqtt::Reason::success;
+    /// QoS 2 of a durable session: its packet id was stored, and has to go again when the message is refused.
+    struct Inbound {
+      std::string client_id;
+      std::uint64_t epoch;
+      mqtt::PacketId id;
+    };
+    std::unique_ptr<Inbound> inbound;
   };
   using PendingPtr = boost::intrusive_ptr<Pending>;  ///< stores hold it too, and may end with it
 
@@ -177,11 +201,12 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void open_volatile(Channel& c, channel::OpenRequest r);
   void open_durable(Channel& c, const channel::OpenRequest& r, ports::SessionStore::Claimed claimed);
   void leave_unopened(const std::string& client_id, std::uint64_t epoch, std::uint32_t expiry);
+  void take_up(Channel& c);
   void resend(Channel& c);
   bool resend_one(Channel& c, mqtt::PacketId id);
   void leave_subscriptions(Channel& c, session::Session& s, ClientKey k);
   void pass_on_group_messages(session::Session& s, ClientKey k);
-  void leave_group(std::string_view filter);
+  void leave_group(session::Subscription& sub);
   void leave_durable(Channel& c, session::Session& s, channel::Ending how, ClientKey k);
   void publish_will(const model::WillRecord& w, std::string_view client_id);
   void run_released(std::uint64_t packed);
@@ -204,21 +229,28 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void append(const Route& route, const model::MessagePtr& m, const PendingPtr& p);
   void flush_appends();
   void settle(const PendingPtr& p, mqtt::Reason reason);
+  mqtt::Reason finished(Pending& p);
   void retain(const model::MessagePtr& m, const PendingPtr& p);
 
   // subscribing.cc
   struct PendingSubscribe;
-  void index(const session::Subscription& s, const session::Session& session, ClientKey k, bool replaces = false);
-  void unindex(const session::Subscription& s, ClientKey k);
+  void index(session::Subscription& s, const session::Session& session, ClientKey k, bool replaces = false);
+  void unindex(session::Subscription& s, ClientKey k);
   void join(Channel& c, const std::string& filter, std::shared_ptr<PendingSubscribe> p);
   void subscribe_settled(std::shared_ptr<PendingSubscribe> p);
+  void save_changed(Channel& c, std::shared_ptr<PendingSubscribe> p);
   static model::SubscriptionRecord record_of(const session::Subscription& s);
-  void save_subscriptions(session::Session& s, std::function<void(bool)> done);
-  void leave_log(Channel& c, session::Session& s, session::Subscription& sub);
-  void hold_messages_of(session::Session& s, std::uint64_t log);
+  void remove_subscription(Channel& c, session::Subscription& sub);
+  void leave_log(Channel& c, session::Subscription& sub);
+  static bool owes_unread(session::Session& s, std::uint64_t log);
   bool start_draining(session::Session& s, session::Subscription& sub);
+
+  // scanning.cc
+  void start_scan(Channel& c, std::string filter);
+  void cancel_scan(std::uint32_t slot, std::string_view filter);
   void scan_retained(Channel& c);
-  void retained_page(ClientKey k, const std::string& filter, result<ports::RetainedStore::Page> page);
+  void next_scan(Channel& c);
+  void retained_page(ClientKey k, std::uint64_t scan, result<ports::RetainedStore::Page> page);
 
   // reading.cc
   struct Wanted {
@@ -228,14 +260,54 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
     std::vector<std::uint32_t> ids;
   };
   void pump_once(Channel& c);
+  bool read_owed(Channel& c);
+  void end_drained(Channel& c);
   static bool drained(session::Session& s, const session::Subscription& sub);
   static std::string gap_property(const session::Cursor& cursor);
-  static Wanted wanted_by(const session::Session& s, const model::MessageView& m);
-  void read_log(Channel& c, session::Subscription& sub, std::vector<model::OutboundRecord>& to_store);
-  bool hand_out(Channel& c, session::Subscription& sub, const ports::StoredMessage& m,
-                std::vector<model::OutboundRecord>& to_store);
-  void send_stored(Channel& c, std::vector<model::OutboundRecord> to_store);
-  void checkpoint(Channel& c);
+  static Wanted wanted_by(const session::Session& s, const model::MessageView& m, bool of_its_log = false);
+  bool read_log(Channel& c, session::Cursor& cursor);
+  void hand_out(Channel& c, session::Subscription& sub, const ports::StoredMessage& m);
+  void moved(Channel& c, session::Cursor& cursor);
+
+  // saving.cc
+  /// What goes into the record of a session, and what follows when it is there.
+  struct Saved {
+    ports::SessionChange change;
+    std::vector<session::Session::Progress> progress;
+    std::vector<mqtt::PacketId> unsent, done;
+    std::vector<std::pair<std::uint32_t, GroupAnswer>> taken;  ///< of groups, QoS 2: the session's own from now on
+  };
+  using OnSaved = std::function<void(const result<void>&, const Saved&)>;
+  Saved unsaved(session::Session& s, ClientKey k = {});
+  void save(Channel& c);
+  void save(session::Session& s, ClientKey k, Saved what, OnSaved done);
+  void send_unsent(Channel& c, const std::vector<mqtt::PacketId>& ids);
+  void touch(std::uint32_t slot);
+  void store_failed(ClientKey k, const error_code& why);
+
+  // groups.cc
+  void claim_group(ports::LogId log);
+  void group_claimed(ports::LogId log, model::SessionRecord record);
+  void pump_group(ports::LogId log);
+  void hand_out_group(DurableGroup& g);
+  bool next_of_group(DurableGroup& g);
+  void read_for_group(DurableGroup& g, mqtt::PacketId id);
+  bool pick_for_group(DurableGroup& g, std::uint64_t topic_hash, Subscriber& out);
+  void end_of_group(DurableGroup& g, mqtt::PacketId id);
+  void group_moved(DurableGroup& g);
+  void save_group(DurableGroup& g, Saved w);
+  void tick_groups();
+
+  // group_members.cc
+  struct GroupMail {
+    std::vector<GroupDelivery> deliveries;
+    std::vector<GroupAnswer> answers;
+  };
+  void answer_group(std::uint32_t owner, const GroupAnswer& a);
+  void flush_group_mail();
+  void tell_groups_of_room(Channel& c);
+  void tell_group_of_member(Channel& c, const session::Subscription& sub);
+  void return_to_groups(session::Session& s, ClientKey k);
 
   Node& node_;
   const std::size_t shard_;
@@ -254,12 +326,15 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   bool congested_ = false;
   std::vector<ports::LogStore::Append> appends_;
   std::vector<PendingPtr> append_waiters_;
-  bool appending_ = false;
-  std::vector<std::uint32_t> dirty_;  ///< slots of durable sessions whose cursors moved
+  std::vector<std::uint32_t> dirty_;  ///< slots of durable sessions of which the store does not know all
+  std::uint64_t next_scan_ = 1;
   absl::flat_hash_map<std::uint64_t, std::vector<std::function<void()>>>
       leaving_;  ///< sessions on their way to the store
   absl::flat_hash_map<std::uint32_t, std::pair<SharedGroupPtr, std::uint32_t>>
-      groups_;  ///< of local members, with a count
+      groups_;                                                                       ///< of local members, with a count
+  absl::flat_hash_map<ports::LogId, std::unique_ptr<DurableGroup>> durable_groups_;  ///< that this shard owns
+  std::vector<ports::LogId> retry_groups_, dirty_groups_;
+  std::vector<GroupMail> group_mail_;  ///< by shard
   bool due_running_ = false;
   bool all_allowed_ = false;
 };

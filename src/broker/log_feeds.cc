@@ -2,6 +2,7 @@
 #include "broker/log_feeds.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace sb::broker {
 namespace {
@@ -25,7 +26,7 @@ void LogFeeds::add_reader(Log log, channel::Channel* c) {
   auto& slot = feeds_[log];
   bool is_new = !slot;
   if (is_new) slot = std::make_unique<Feed>();
-  slot->readers.push_back(c);
+  slot->readers.insert(c);
   if (!is_new) {
     if (slot->attached) ready(log);
     return;
@@ -48,11 +49,7 @@ void LogFeeds::remove_reader(Log log, channel::Channel* c) {
   auto it = feeds_.find(log);
   if (it == feeds_.end()) return;
   auto& readers = it->second->readers;
-  auto at = std::find(readers.begin(), readers.end(), c);
-  if (at == readers.end()) return;
-  *at = readers.back();
-  readers.pop_back();
-  if (readers.empty()) {
+  if (readers.erase(c) && readers.empty()) {
     store_.detach(log, this);
     feeds_.erase(it);
   }
@@ -102,8 +99,13 @@ void LogFeeds::deliver() {
 void LogFeeds::ready(Log log) {
   auto it = feeds_.find(log);
   if (it == feeds_.end()) return;
-  std::vector<channel::Channel*> readers = it->second->readers;  // a reader may leave while it is told
-  listener_.feed_ready(readers);
+  auto& all = it->second->readers;
+  std::vector<channel::Channel*> readers(all.begin(), all.end());  // a reader may leave while it is told
+  listener_.feed_ready(log, readers);
+}
+
+void LogFeeds::retry() {
+  for (Log log : std::exchange(failed_, {})) ready(log);
 }
 
 LogFeeds::Next LogFeeds::next(Log log, model::Position after) {
@@ -137,6 +139,16 @@ LogFeeds::Next LogFeeds::next(Log log, model::Position after) {
   return n;
 }
 
+/// Lets pages go, oldest first, until they are within the bound of the tail cache. The newest stays.
+void LogFeeds::make_room(Feed& f, const Page& newest) {
+  std::size_t bytes = 0;
+  for (auto& page : f.pages) bytes += page.bytes;
+  while (bytes > tail_bytes_ && &f.pages.front() != &newest && f.pages.front().ready) {
+    bytes -= f.pages.front().bytes;
+    f.pages.pop_front();
+  }
+}
+
 void LogFeeds::ask(Log log, Feed& f, model::Position after) {
   for (auto& page : f.pages)
     if (!page.ready && page.after == after) return;  // under way
@@ -153,10 +165,13 @@ void LogFeeds::ask(Log log, Feed& f, model::Position after) {
     if (page == pages.end()) return;
     if (!content) {
       pages.erase(page);
+      failed_.push_back(log);
       return;
     }
     page->content = std::move(*content);
+    for (auto& m : page->content.messages) page->bytes += m.message->footprint();
     page->ready = true;
+    make_room(*found->second, *page);
     ready(log);
   });
 }

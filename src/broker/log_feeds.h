@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 
 #include <cstdint>
 #include <deque>
@@ -21,7 +22,7 @@ class LogFeeds final : public ports::LogWatcher {
   /// Told that readers of a log may go on.
   class Listener {
    public:
-    virtual void feed_ready(const std::vector<channel::Channel*>& readers) = 0;
+    virtual void feed_ready(Log log, const std::vector<channel::Channel*>& readers) = 0;
 
    protected:
     ~Listener() = default;
@@ -47,6 +48,8 @@ class LogFeeds final : public ports::LogWatcher {
   void on_appended(Log log, model::Position previous, const ports::StoredMessage& m) override;
   /// Lets the readers of all logs that grew go on. Once per turn.
   void deliver();
+  /// Asks again for what a store could not read. Now and then.
+  void retry();
 
  private:
   static constexpr std::size_t kPage = 256;  ///< messages of one read
@@ -54,6 +57,7 @@ class LogFeeds final : public ports::LogWatcher {
   struct Page {
     model::Position after;
     ports::LogPage content;
+    std::size_t bytes = 0;
     bool ready = false;
   };
   struct Feed {
@@ -64,9 +68,10 @@ class LogFeeds final : public ports::LogWatcher {
     std::deque<ports::StoredMessage> tail;
     std::size_t bytes = 0;
     std::deque<Page> pages;
-    std::vector<channel::Channel*> readers;
+    absl::flat_hash_set<channel::Channel*> readers;
   };
   static std::uint64_t lost_behind(const Page& page, model::Position after);
+  void make_room(Feed& f, const Page& newest);
   void ask(Log log, Feed& f, model::Position after);
   void ready(Log log);
 
@@ -74,7 +79,7 @@ class LogFeeds final : public ports::LogWatcher {
   Listener& listener_;
   const std::size_t tail_bytes_;
   absl::flat_hash_map<Log, std::unique_ptr<Feed>> feeds_;
-  std::vector<Log> grown_;
+  std::vector<Log> grown_, failed_;
 };
 
 }  // namespace sb::broker

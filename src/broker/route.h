@@ -30,7 +30,7 @@ struct Route final : channel::TopicMemo {
   std::vector<std::uint32_t> first;  ///< shard → its first receiver; one more than shards
   std::vector<std::uint32_t> ids;
   std::vector<std::uint64_t> logs;
-  std::vector<SharedGroupPtr> groups;
+  std::vector<RoutedGroup> groups;
   std::uint64_t remote_shards = 0;  ///< bit n: shard n has receivers (other than the owner)
   std::uint64_t topic_hash = 0;
 

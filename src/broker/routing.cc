@@ -31,12 +31,14 @@ Routed Core::route(Channel& c, channel::TopicMemoPtr& memo, MessageView& m, cons
   if (stored || m.retain || session_first) [[unlikely]] {
     if (m.qos > 0) p = new Pending(key(c.slot), seq);
     if (session_first) {
+      const session::Session& s = c.session();
       ports::SessionChange change;
       change.inbound_added.push_back(id);
+      p->inbound = std::make_unique<Pending::Inbound>(Pending::Inbound{s.client_id, s.epoch, id});
       ++p->waits;
-      stores_.sessions->change(
-          c.session().client_id, c.session().epoch, std::move(change),
-          [this, p](result<void> done) { settle(p, done ? Reason::success : Reason::unspecified_error); });
+      stores_.sessions->change(s.client_id, s.epoch, std::move(change), [this, p](result<void> done) {
+        settle(p, done ? Reason::success : Reason::unspecified_error);
+      });
     }
     if (stored || m.retain) kept = model::Message::copy(m);
     if (m.retain) retain(kept, p);
@@ -46,7 +48,7 @@ Routed Core::route(Channel& c, channel::TopicMemoPtr& memo, MessageView& m, cons
   Reason reason = matched || stored ? Reason::success : Reason::no_matching_subscribers;
   if (!p) return {false, reason};
   if (ok(p->reason)) p->reason = reason;
-  if (--p->waits == 0) return {false, p->reason};
+  if (--p->waits == 0) return {false, finished(*p)};
   return {true, reason};
 }
 
@@ -69,7 +71,8 @@ bool Core::fan_out(Route& route, const MessageView& m, bool v5, const EncodedFra
   deliver_local(route, f);
   if (route.remote_shards) to_slab(route, m, v5, frame);
   bool matched = !route.receivers.empty();
-  for (auto& g : route.groups) {
+  for (auto& [g, logged] : route.groups) {
+    if (logged && m.qos > 0) continue;  // groups.cc hands it out
     if (deliver_group(*g, f, route.topic_hash, nullptr))
       matched = true;
     else
@@ -89,8 +92,11 @@ void Core::deliver_local(const Route& route, Fanout& f) {
       if (r.mixed_local) deliver_overlapping(r, c, f);
       continue;
     }
-    if (m.retain && cl.extra && !cl.extra->scans.empty()) [[unlikely]]
-      cl.extra->seen_live.emplace(m.topic);
+    if (m.retain && cl.extra && cl.extra->scans) [[unlikely]] {
+      StringSet& seen = cl.extra->scans->seen_live;
+      if (seen.size() >= Scans::kSeen) seen.clear();
+      seen.emplace(m.topic);
+    }
     c.deliver(f, std::min(m.qos, r.qos), m.retain && r.retain_as_published, route.ids_of(r));
   }
 }
@@ -101,13 +107,13 @@ void Core::deliver_overlapping(const Receiver&, Channel& c, Fanout& f) {
   std::uint8_t qos = 0;
   bool retain = false, wanted = false;
   std::vector<std::uint32_t> ids;
-  for (auto& s : c.session().subscriptions()) {
-    if (s.options.no_local || model::is_shared(s.filter) || !model::matches(s.filter, m.topic)) continue;
+  c.session().for_each_matching(m.topic, [&](const session::Subscription& s) {
+    if (s.options.no_local) return;
     wanted = true;
     qos = std::max<std::uint8_t>(qos, s.options.qos);
     retain |= s.options.retain_as_published;
     if (s.subscription_id) ids.push_back(s.subscription_id);
-  }
+  });
   if (wanted) c.deliver(f, std::min(m.qos, qos), m.retain && retain, ids);
 }
 
@@ -316,7 +322,18 @@ void Core::settle(const PendingPtr& p, Reason reason) {
   if (!p) return;
   if (!ok(reason)) p->reason = reason;
   if (--p->waits > 0) return;
-  if (Channel* c = find(p->client)) c->routed(p->seq, p->reason);
+  reason = finished(*p);
+  if (Channel* c = find(p->client)) c->routed(p->seq, reason);
+}
+
+/// All stores have answered. A packet id whose message was refused must not make the next one with it a repeat.
+Reason Core::finished(Pending& p) {
+  if (p.inbound && !ok(p.reason)) {
+    ports::SessionChange change;
+    change.inbound_removed.push_back(p.inbound->id);
+    stores_.sessions->change(p.inbound->client_id, p.inbound->epoch, std::move(change), [](result<void>) {});
+  }
+  return p.reason;
 }
 
 void Core::retain(const model::MessagePtr& m, const PendingPtr& p) {
@@ -333,18 +350,15 @@ void Core::append(const Route& route, const model::MessagePtr& m, const PendingP
   append_waiters_.push_back(p);
 }
 
-/// One write is under way; what comes meanwhile goes together with the next one.
+/// One write per turn; the store gathers what comes while it writes.
 void Core::flush_appends() {
-  if (appending_ || append_waiters_.empty()) return;
-  appending_ = true;
+  if (append_waiters_.empty()) return;
   std::vector<PendingPtr> waiters;
   waiters.swap(append_waiters_);
   std::vector<ports::LogStore::Append> batch;
   batch.swap(appends_);
   stores_.logs->append(std::move(batch), [this, waiters = std::move(waiters)](result<void> done) {
-    appending_ = false;
     for (auto& p : waiters) settle(p, done ? Reason::success : Reason::quota_exceeded);
-    flush_appends();
   });
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// SUBSCRIBE and UNSUBSCRIBE, and the retained messages that a subscription brings.
-#include <algorithm>
-
+// SUBSCRIBE and UNSUBSCRIBE. Durable sessions: the logs are joined, publishers find the subscription, its record is
+// stored, and then SUBACK goes out. PROTOCOLS: routes and SUBACK.
 #include "broker/core.h"
 #include "model/topic.h"
 
@@ -19,34 +18,39 @@ struct Core::PendingSubscribe {
   PacketId id = 0;
   bool unsubscribe = false;
   std::vector<Reason> codes;
-  std::vector<Scan> scans;
-  bool save = false;  ///< the record is yet to be written, once the logs are joined
+  std::vector<std::string> changed, removed, scans;  ///< filters
+  enum class Step : std::uint8_t { join, save, answer } step = Step::join;
   std::uint32_t waits = 1;
 };
 
 // ---------------------------------------------------------------- the index
 
-void Core::index(const Subscription& s, const Session& session, ClientKey k, bool replaces) {
+void Core::index(Subscription& s, const Session& session, ClientKey k, bool replaces) {
   Subscriber sub;
   sub.client = k;
   sub.subscription_id = s.subscription_id;
   sub.qos = s.options.qos;
   sub.no_local = s.options.no_local;
   sub.retain_as_published = s.options.retain_as_published;
+  s.indexed = true;
   if (auto shared = model::split_shared(s.filter)) {
     SharedGroupPtr g = node_.index.add_shared(shared->group, shared->filter, sub);
     if (replaces) return;
     auto& mine = groups_[g->key];
     if (!mine.first) mine.first = g;
     ++mine.second;
+    s.group = g->key;
     counters.shared_subscriptions.add();
     return;
   }
-  sub.logged = session.durable && s.options.qos > 0;
+  // Once it reads a log it goes on to, also when its QoS is lowered to 0: nothing is lost or doubled by a change of
+  // paths.
+  sub.logged = session.durable && s.cursor;
   node_.index.add(s.filter, sub);
 }
 
-void Core::unindex(const Subscription& s, ClientKey k) {
+void Core::unindex(Subscription& s, ClientKey k) {
+  if (!std::exchange(s.indexed, false)) return;
   if (auto shared = model::split_shared(s.filter)) {
     node_.index.remove_shared(shared->group, shared->filter, k);
     counters.shared_subscriptions.sub();
@@ -59,9 +63,8 @@ void Core::unindex(const Subscription& s, ClientKey k) {
 
 void Core::subscribe(Channel& c, PacketId id, std::vector<SubscribeItem>& items, std::uint32_t subscription_id) {
   Session& s = c.session();
-  ClientKey k = key(c.slot);
   auto p = std::make_shared<PendingSubscribe>();
-  p->client = k;
+  p->client = key(c.slot);
   p->id = id;
   for (auto& item : items) {
     Reason r = item.reason;
@@ -69,56 +72,74 @@ void Core::subscribe(Channel& c, PacketId id, std::vector<SubscribeItem>& items,
       r = Reason::not_authorized;
     Subscription* sub = ok(r) ? s.find(item.filter) : nullptr;
     if (ok(r) && !sub && s.subscriptions().size() >= c.config().limits.subscriptions) r = Reason::quota_exceeded;
-    if (!ok(r)) {
-      p->codes.push_back(r);
-      continue;
-    }
-    bool is_new = !sub || (sub->cursor && sub->cursor->draining);
+    p->codes.push_back(ok(r) ? static_cast<Reason>(item.options.qos) : r);
+    if (!ok(r)) continue;
     if (!sub) {
       sub = &s.add(std::string(item.filter));
       counters.subscriptions.add();
     }
-    if (sub->cursor) sub->cursor->draining = false;
+    const bool is_new = !sub->indexed;
+    if (sub->cursor && std::exchange(sub->cursor->draining, false)) --s.draining;
     sub->options = item.options;
     sub->subscription_id = subscription_id;
-    index(*sub, s, k, !is_new);  // [MQTT-3.8.4-3]: replaced without a gap
+    p->changed.emplace_back(item.filter);
     bool shared = model::is_shared(item.filter);
-    if (s.durable && !shared) {
-      if (item.options.qos > 0 && !sub->cursor)
-        join(c, std::string(item.filter), p);
-      else if (item.options.qos == 0 && sub->cursor)
-        leave_log(c, s, *sub);
-    }
+    if (s.durable && item.options.qos > 0 && !sub->cursor && !sub->holds_group) join(c, p->changed.back(), p);
     // [MQTT-3.8.4-4] [MQTT-3.3.1-9..11]; not for shared subscriptions.
     bool wants_retained = item.options.retain_handling == 0 || (item.options.retain_handling == 1 && is_new);
-    if (!shared && wants_retained) p->scans.push_back({std::string(item.filter), {}, item.options, subscription_id});
-    p->codes.push_back(static_cast<Reason>(item.options.qos));
+    if (!shared && wants_retained) p->scans.emplace_back(item.filter);
   }
-  p->save = s.durable;
   subscribe_settled(p);
 }
 
 void Core::join(Channel& c, const std::string& filter, std::shared_ptr<PendingSubscribe> p) {
   ++p->waits;
   std::string member = c.session().member();
-  stores_.logs->join(filter, member, [this, p, filter, member](result<ports::LogStore::Joined> joined) {
+  std::size_t item = p->codes.size() - 1;
+  stores_.logs->join(filter, member, [this, p, filter, member, item](result<ports::LogStore::Joined> joined) {
     Channel* channel = find(p->client);
     if (channel && channel->up()) {
-      // The same filter may stand several times in a SUBSCRIBE: one cursor, and none when the last one says QoS 0.
-      Subscription* sub = channel->session().find(filter);
-      if (!sub || sub->options.qos == 0) {
-        stores_.logs->leave(filter, member);
-      } else if (joined && !sub->cursor) {
-        sub->cursor = std::make_unique<session::Cursor>();
-        sub->cursor->log = joined->log;
-        sub->cursor->next = joined->head;
+      // The same filter may stand several times in a SUBSCRIBE: one cursor.
+      Session& s = channel->session();
+      Subscription* sub = s.find(filter);
+      if (joined && sub && model::is_shared(filter)) {
+        sub->holds_group = true;
+      } else if (joined && sub && !sub->cursor) {
+        s.give_cursor(*sub, joined->log, joined->head);
         feeds_.add_reader(joined->log, channel);
+      } else if (!joined) {
+        p->codes[item] = Reason::quota_exceeded;
+        if (sub && !sub->indexed) remove_subscription(*channel, *sub);
       }
-    } else {
+    } else if (joined) {
       stores_.logs->leave(filter, member);
     }
     subscribe_settled(p);
   });
+}
+
+void Core::subscribe_settled(std::shared_ptr<PendingSubscribe> p) {
+  if (--p->waits > 0) return;
+  Channel* c = find(p->client);
+  if (!c || !c->up()) return;
+  using Step = PendingSubscribe::Step;
+  if (p->step == Step::join) {
+    for (auto& filter : p->changed)  // [MQTT-3.8.4-3]: replaced without a gap
+      if (Subscription* sub = c->session().find(filter); sub && !(sub->cursor && sub->cursor->draining))
+        index(*sub, c->session(), p->client, sub->indexed);
+    p->step = c->session().durable ? Step::save : Step::answer;
+  }
+  if (p->step == Step::save) {
+    p->step = Step::answer;
+    return save_changed(*c, p);
+  }
+  if (p->unsubscribe) return c->unsubscribed(p->id, p->codes);
+  for (auto& filter : p->scans) start_scan(*c, std::move(filter));
+  c->subscribed(p->id, p->codes);
+  if (!c->up()) return;
+  for (auto& filter : p->changed)
+    if (Subscription* sub = c->session().find(filter); sub && sub->group) tell_group_of_member(*c, *sub);
+  if (c->up()) pump(*c);
 }
 
 model::SubscriptionRecord Core::record_of(const Subscription& sub) {
@@ -137,33 +158,18 @@ model::SubscriptionRecord Core::record_of(const Subscription& sub) {
   return r;
 }
 
-void Core::save_subscriptions(Session& s, std::function<void(bool)> done) {
-  ports::SessionChange change;
-  std::vector<model::SubscriptionRecord> records;
-  for (auto& sub : s.subscriptions()) records.push_back(record_of(sub));
-  change.subscriptions = std::move(records);
-  change.next_order = s.next_order();
-  stores_.sessions->change(s.client_id, s.epoch, std::move(change), [done](result<void> r) { done(r.has_value()); });
-}
-
-void Core::subscribe_settled(std::shared_ptr<PendingSubscribe> p) {
-  if (--p->waits > 0) return;
-  Channel* c = find(p->client);
-  if (!c || !c->up()) return;
-  if (std::exchange(p->save, false)) {
-    ++p->waits;
-    return save_subscriptions(c->session(), [this, p](bool saved) {
-      if (saved) return subscribe_settled(p);
-      if (Channel* channel = find(p->client))
-        channel->shut_down(Reason::session_taken_over, channel::Ending::taken_over);
-    });
-  }
-  if (p->unsubscribe) return c->unsubscribed(p->id, p->codes);
-  if (!p->scans.empty()) {
-    for (auto& scan : p->scans) extra(c->slot).scans.push_back(std::move(scan));
-  }
-  c->subscribed(p->id, p->codes);
-  if (c->up()) pump(*c);
+void Core::save_changed(Channel& c, std::shared_ptr<PendingSubscribe> p) {
+  Session& s = c.session();
+  Saved w = unsaved(s, p->client);
+  for (auto& filter : p->changed)
+    if (Subscription* sub = s.find(filter)) w.change.subscriptions_set.push_back(record_of(*sub));
+  w.change.subscriptions_removed = std::move(p->removed);
+  w.change.next_order = s.next_order();
+  ++p->waits;
+  save(s, p->client, std::move(w), [this, p](const result<void>& saved, const Saved&) {
+    if (saved) return subscribe_settled(p);
+    store_failed(p->client, saved.error());
+  });
 }
 
 // ---------------------------------------------------------------- UNSUBSCRIBE
@@ -182,19 +188,22 @@ void Core::unsubscribe(Channel& c, PacketId id, const std::vector<std::string_vi
       continue;
     }
     unindex(*sub, k);
-    leave_group(filter);
+    leave_group(*sub);
+    cancel_scan(c.slot, filter);
     p->codes.push_back(Reason::success);
-    if (sub->cursor && start_draining(s, *sub)) continue;
-    if (sub->cursor) leave_log(c, s, *sub);
-    counters.subscriptions.sub();
-    s.remove(filter);
+    if (sub->cursor && start_draining(s, *sub)) {
+      ++s.draining;
+      p->changed.emplace_back(filter);
+      continue;
+    }
+    p->removed.emplace_back(filter);
+    remove_subscription(c, *sub);
   }
-  p->save = s.durable;
   subscribe_settled(p);
 }
 
-/// True when the subscription has to go on delivering for a while, since younger ones have passed messages over that
-/// were its to deliver.
+/// True when the subscription has to stay for a while: younger ones have passed messages over that were its to deliver,
+/// or an earlier connection left some of its messages under way that have to be read from the log again.
 bool Core::start_draining(Session& s, Subscription& sub) {
   model::Position head = feeds_.head(sub.cursor->log);
   bool behind = sub.cursor->next < head, overlapped = false;
@@ -206,75 +215,42 @@ bool Core::start_draining(Session& s, Subscription& sub) {
     behind |= other.cursor->next < upto;  // and would deliver again what this one has delivered
     sub.cursor->covers.emplace_back(other.filter, upto);
   }
-  if (!overlapped || !behind) return false;
+  bool owes = overlapped && behind;
+  if (!owes && !owes_unread(s, sub.cursor->log)) return false;
   sub.cursor->draining = true;
-  sub.cursor->drain_to = head;
+  sub.cursor->drain_to = owes ? head : sub.cursor->next;
   return true;
 }
 
-void Core::leave_log(Channel& c, Session& s, Subscription& sub) {
-  hold_messages_of(s, sub.cursor->log);
-  feeds_.remove_reader(sub.cursor->log, &c);
-  stores_.logs->leave(sub.filter, s.member());
-  sub.cursor.reset();
+/// True when something is under way from `log` whose message is only there.
+bool Core::owes_unread(Session& s, std::uint64_t log) {
+  bool found = false;
+  s.window.for_each([&](PacketId, session::InFlight& e) {
+    found |= e.log == log && !e.message &&
+             (e.state == model::OutboundState::sent_qos1 || e.state == model::OutboundState::sent_qos2);
+  });
+  return found;
+}
+
+void Core::remove_subscription(Channel& c, Subscription& sub) {
+  if (sub.cursor) leave_log(c, sub);
+  if (sub.holds_group) stores_.logs->leave(sub.filter, c.session().member());
+  counters.subscriptions.sub();
+  c.session().remove(std::string(sub.filter));
 }
 
 /// What is under way from a log stays owed although the log may go [MQTT-3.10.4-3]: the window keeps the messages
-/// themselves.
-void Core::hold_messages_of(Session& s, std::uint64_t log) {
+/// themselves, and the record will.
+void Core::leave_log(Channel& c, Subscription& sub) {
+  Session& s = c.session();
   s.window.for_each([&](PacketId, session::InFlight& e) {
-    if (e.log == log) e.log = 0;
+    if (e.log != sub.cursor->log) return;
+    e.log = 0;
+    if (e.state == model::OutboundState::sent_qos1 || e.state == model::OutboundState::sent_qos2) e.saved = false;
   });
-}
-
-// ---------------------------------------------------------------- retained messages
-
-void Core::scan_retained(Channel& c) {
-  Client& cl = clients_[c.slot];
-  if (!cl.extra || cl.extra->scans.empty()) return;
-  Scan& scan = cl.extra->scans.front();
-  if (scan.asked || c.session().has_waiting() || !c.has_room()) return;
-  scan.asked = true;
-  constexpr std::size_t kPage = 256;
-  stores_.retained->match(scan.filter, scan.resume, kPage, wall,
-                          [this, k = key(c.slot), filter = scan.filter](result<ports::RetainedStore::Page> page) {
-                            retained_page(k, filter, std::move(page));
-                          });
-}
-
-void Core::retained_page(ClientKey k, const std::string& filter, result<ports::RetainedStore::Page> page) {
-  Channel* c = find(k);
-  if (!c || !c->up()) return;
-  Client& cl = clients_[c->slot];
-  if (!cl.extra || cl.extra->scans.empty() || cl.extra->scans.front().filter != filter) return;
-  Extra& e = *cl.extra;
-  Scan& scan = e.scans.front();
-  scan.asked = false;
-  bool more = false, stopped = false;
-  // An UNSUBSCRIBE ends it.
-  Subscription* sub = c->session().find(filter);
-  if (page && sub) {
-    std::span<const std::uint32_t> ids;
-    if (scan.subscription_id) ids = {&scan.subscription_id, 1};
-    for (auto& m : page->messages) {
-      if (e.seen_live.contains(m->view().topic)) continue;  // a newer one came live
-      if (!c->has_room() || c->session().has_waiting()) {
-        stopped = true;  // it goes on behind the last one that was sent
-        break;
-      }
-      channel::Fanout f(m, wall, scratch_);
-      c->deliver(f, std::min<std::uint8_t>(m->view().qos, scan.options.qos), true, ids);
-      scan.resume = m->view().topic;
-    }
-    more = stopped || !page->resume.empty();
-    if (!stopped) scan.resume = page->resume;
-  }
-  if (!more) {
-    e.scans.erase(e.scans.begin());
-    if (e.scans.empty()) e.seen_live.clear();
-    tidy(c->slot);
-  }
-  scan_retained(*c);
+  feeds_.remove_reader(sub.cursor->log, &c);
+  stores_.logs->leave(sub.filter, s.member());
+  s.drop_cursor(sub);
 }
 
 }  // namespace sb::broker

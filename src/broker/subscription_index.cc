@@ -246,21 +246,36 @@ bool SubscriptionIndex::remove(std::string_view filter, ClientKey client) {
   return true;
 }
 
-SharedGroupPtr SubscriptionIndex::add_shared(std::string_view group, std::string_view filter, const Subscriber& s) {
-  std::lock_guard lock(writers_);
-  Node* n = find_or_make(filter);
+SharedGroupPtr SubscriptionIndex::find_or_make_group(Node* n, std::string_view group, std::string_view filter) {
   auto* groups = n->groups.load(std::memory_order_relaxed);
-  SharedGroupPtr g;
   if (groups)
     for (auto& known : *groups)
-      if (known->name == group) g = known;
-  if (!g) {
-    g = new SharedGroup(std::string(group), std::string(filter), next_group_++);
-    auto* more = groups ? new std::vector<SharedGroupPtr>(*groups) : new std::vector<SharedGroupPtr>;
-    more->push_back(g);
-    n->groups.store(more, std::memory_order_release);
-    if (groups) rcu_.retire([groups] { delete groups; });
+      if (known->name == group) return known;
+  SharedGroupPtr g = new SharedGroup(std::string(group), std::string(filter), next_group_++);
+  auto* more = groups ? new std::vector<SharedGroupPtr>(*groups) : new std::vector<SharedGroupPtr>;
+  more->push_back(g);
+  n->groups.store(more, std::memory_order_release);
+  if (groups) rcu_.retire([groups] { delete groups; });
+  return g;
+}
+
+/// A group without members and without a log goes.
+void SubscriptionIndex::drop_idle_group(Node* n, const SharedGroupPtr& g) {
+  if (g->members.size() > 0 || g->log.load(std::memory_order_relaxed)) return;
+  auto* groups = n->groups.load(std::memory_order_relaxed);
+  std::vector<SharedGroupPtr>* fewer = nullptr;
+  if (groups->size() > 1) {
+    fewer = new std::vector<SharedGroupPtr>(*groups);
+    std::erase(*fewer, g);
   }
+  n->groups.store(fewer, std::memory_order_release);
+  rcu_.retire([groups] { delete groups; });
+  prune(n);
+}
+
+SharedGroupPtr SubscriptionIndex::add_shared(std::string_view group, std::string_view filter, const Subscriber& s) {
+  std::lock_guard lock(writers_);
+  SharedGroupPtr g = find_or_make_group(find_or_make(filter), group, filter);
   g->members.add(s, rcu_);
   note(filter);
   return g;
@@ -271,24 +286,25 @@ bool SubscriptionIndex::remove_shared(std::string_view group, std::string_view f
   Node* n = find(filter);
   auto* groups = n ? n->groups.load(std::memory_order_relaxed) : nullptr;
   if (!groups) return false;
-  for (std::size_t i = 0; i < groups->size(); ++i) {
-    SharedGroupPtr g = (*groups)[i];
-    if (g->name != group) continue;
+  for (auto& known : *groups) {
+    if (known->name != group) continue;
+    SharedGroupPtr g = known;
     if (!g->members.remove(client, rcu_)) return false;
-    if (g->members.size() == 0) {
-      std::vector<SharedGroupPtr>* fewer = nullptr;
-      if (groups->size() > 1) {
-        fewer = new std::vector<SharedGroupPtr>(*groups);
-        fewer->erase(fewer->begin() + static_cast<std::ptrdiff_t>(i));
-      }
-      n->groups.store(fewer, std::memory_order_release);
-      rcu_.retire([groups] { delete groups; });
-      prune(n);
-    }
+    drop_idle_group(n, g);
     note(filter);
     return true;
   }
   return false;
+}
+
+SharedGroupPtr SubscriptionIndex::set_shared_log(std::string_view group, std::string_view filter, std::uint64_t log) {
+  std::lock_guard lock(writers_);
+  Node* n = find_or_make(filter);
+  SharedGroupPtr g = find_or_make_group(n, group, filter);
+  g->log.store(log, std::memory_order_release);
+  drop_idle_group(n, g);
+  note(filter);
+  return g;
 }
 
 void SubscriptionIndex::set_log(std::string_view filter, std::uint64_t log) {
@@ -309,7 +325,11 @@ void SubscriptionIndex::collect(const Node* n, Matches& out) const {
   }
   if (std::uint64_t log = n->log.load(std::memory_order_acquire)) out.logs.push_back(log);
   if (const auto* groups = n->groups.load(std::memory_order_acquire))
-    out.groups.insert(out.groups.end(), groups->begin(), groups->end());
+    for (auto& g : *groups) {
+      std::uint64_t through = g->log.load(std::memory_order_acquire);
+      if (through) out.logs.push_back(through);
+      out.groups.push_back({g, through != 0});
+    }
 }
 
 /// `rest`: the topic's levels below `n`; `done`: there are none.

@@ -28,6 +28,8 @@ class SharedGroup : public boost::intrusive_ref_counter<SharedGroup, boost::thre
   const std::string name, filter;
   const std::uint32_t key;  ///< unique on this node
   ReceiverList members;
+  /// ports::LogId of the log through which QoS > 0 goes, while durable sessions hold one; 0 = none.
+  std::atomic<std::uint64_t> log{0};
 
   /// The member for the next message, nothing when there is none; `not_this` is left out when there is another.
   /// Under Rcu::Guard.
@@ -41,11 +43,17 @@ class SharedGroup : public boost::intrusive_ref_counter<SharedGroup, boost::thre
 };
 using SharedGroupPtr = boost::intrusive_ptr<SharedGroup>;
 
+/// A group at the end of a route. `logged` as it was when the route was built, with the log among its logs.
+struct RoutedGroup {
+  SharedGroupPtr group;
+  bool logged = false;
+};
+
 /// What a topic leads to, gathered from all filters that match it.
 struct Matches {
   std::vector<Subscriber> subscribers;  ///< one entry per subscription: a client may stand there several times
   std::vector<std::uint64_t> logs;      ///< ports::LogId
-  std::vector<SharedGroupPtr> groups;
+  std::vector<RoutedGroup> groups;
   std::uint32_t lists = 0;  ///< filters that gave subscribers
   void clear() {
     subscribers.clear();
@@ -70,6 +78,7 @@ class SubscriptionIndex {
   SharedGroupPtr add_shared(std::string_view group, std::string_view filter, const Subscriber& s);
   bool remove_shared(std::string_view group, std::string_view filter, ClientKey client);
   void set_log(std::string_view filter, std::uint64_t log);  ///< 0 = none any more
+  SharedGroupPtr set_shared_log(std::string_view group, std::string_view filter, std::uint64_t log);
 
   // --- reader `reader` (a shard's number)
   void match(std::size_t reader, std::string_view topic, Matches& out) const;
@@ -96,6 +105,8 @@ class SubscriptionIndex {
   Node* child(const Node* n, std::string_view level) const;
   Node* add_child(Node* n, std::string_view level);
   void prune(Node* n);
+  SharedGroupPtr find_or_make_group(Node* n, std::string_view group, std::string_view filter);
+  void drop_idle_group(Node* n, const SharedGroupPtr& g);
   void note(std::string_view filter);
   void collect(const Node* n, Matches& out) const;
   void walk(const Node* n, std::string_view rest, bool last, Matches& out) const;

@@ -171,15 +171,17 @@ void Channel::accept_publish(const mqtt::Publish& p, std::string_view topic, con
   if (p.qos > 0) {
     bool known = p.qos == 2 && session_->inbound_has(p.packet_id);
     if (known) {  // sent again: it was taken before, it is not routed again [MQTT-4.3.3-10]
-      if (!acks_ || !acks_->pending(p.packet_id)) acknowledge(p.packet_id, answer, Reason::success);
+      if (!acks_ || acks_->empty()) return acknowledge(p.packet_id, answer, Reason::success);
+      if (!acks_->pending(p.packet_id)) acks_->push(p.packet_id, answer, true, Reason::success);
       return;
     }
     // QoS 2 counts until PUBCOMP, and is among the inbound ids as long; QoS 1 until PUBACK.
+    // What an earlier connection left does not count for this one.
+    std::size_t quota = config_.limits.receive_maximum + session_->inbound_carried;
     std::size_t under_way = session_->inbound_count() + (acks_ ? acks_->pubacks() : 0);
-    if (under_way >= config_.limits.receive_maximum) {
+    if (under_way >= quota) {
       if (version_ == Version::v5) return fail(Reason::receive_maximum_exceeded);  // [MQTT-3.3.4-9]
-      if (p.qos == 2 && session_->inbound_count() >= config_.limits.receive_maximum)
-        return fail(Reason::receive_maximum_exceeded);
+      if (p.qos == 2 && session_->inbound_count() >= quota) return fail(Reason::receive_maximum_exceeded);
     }
     if (p.qos == 2) session_->inbound_add(p.packet_id);
   }

@@ -11,7 +11,6 @@ struct ChannelConfig {
   model::Limits limits;
   model::Features features;
   bool allow_anonymous = false;
-  bool client_id_from_username = false;
   std::string response_information;  ///< v5: told to clients that ask for it; "" = none
   std::string server_reference;      ///< v5: told when the broker refuses or drains; "" = none
 };

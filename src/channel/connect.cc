@@ -108,7 +108,7 @@ bool Channel::take_connect(const mqtt::Connect& c) {
     if (c.will->retain && !config_.features.retain)
       return refuse(Reason::retain_not_supported), false;  // [MQTT-3.2.2-13]
     if (c.will->properties.has(PropertyId::response_topic) && version_ == Version::v5 &&
-        c.will->properties.response_topic.find_first_of("+#") != std::string_view::npos)
+        !model::is_topic_name(c.will->properties.response_topic))
       return refuse(Reason::protocol_error), false;
   }
   connecting_ = std::make_unique<Connecting>();
@@ -294,6 +294,29 @@ void Channel::send_connack(bool present) {
   send(packet);
 }
 
+/// Reasons that only a server gives are a protocol error from a client [MQTT5 3.14.2.1].
+static bool client_may_say(Reason r) {
+  switch (r) {
+    case Reason::success:
+    case Reason::disconnect_with_will:
+    case Reason::unspecified_error:
+    case Reason::malformed_packet:
+    case Reason::protocol_error:
+    case Reason::implementation_specific_error:
+    case Reason::topic_name_invalid:
+    case Reason::receive_maximum_exceeded:
+    case Reason::topic_alias_invalid:
+    case Reason::packet_too_large:
+    case Reason::message_rate_too_high:
+    case Reason::quota_exceeded:
+    case Reason::administrative_action:
+    case Reason::payload_format_invalid:
+      return true;
+    default:
+      return false;
+  }
+}
+
 void Channel::on_disconnect(const Frame& f) {
   mqtt::ReasonPacket& d = host_.decoded.reason;
   if (Reason e = mqtt::decode_disconnect(version_, f.flags, f.body, d); !ok(e)) return fail(e);
@@ -302,7 +325,7 @@ void Channel::on_disconnect(const Frame& f) {
     if (session_->expiry == 0 && d.properties.session_expiry_interval != 0) return fail(Reason::protocol_error);
     session_->expiry = std::min(d.properties.session_expiry_interval, config_.limits.session_expiry_max);
   }
-  if (d.properties.has(PropertyId::server_reference)) return fail(Reason::protocol_error);
+  if (d.properties.has(PropertyId::server_reference) || !client_may_say(d.reason)) return fail(Reason::protocol_error);
   close(d.reason == Reason::success ? Ending::disconnected : Ending::with_will);  // [MQTT-3.14.4-3]
 }
 

@@ -42,7 +42,7 @@ void add_general_keys(std::vector<Key>& out) {
            "Name of this node, unique among the nodes that work together. Empty: the host name.")
       .check = check_node_name;
   row.number("node.shards", SB_FIELD(node.shards), {0, 1024}, restart,
-             "Worker threads; each owns its connections. 0: one per core.");
+             "Parts that share out the connections, with a thread each when there is work for it. 0: one per core.");
 
   Key& kind = row.choice("store.kind", SB_FIELD(store.kind), kStoreKinds, restart,
                          "Where durable sessions, their messages and retained messages are kept. `memory`: in this "

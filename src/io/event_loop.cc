@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "io/event_loop.h"
 
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <ctime>
 #include <system_error>
+#include <utility>
 
 namespace sb::io {
 namespace {
@@ -35,6 +34,7 @@ EventLoop::~EventLoop() {
 }
 
 error_code EventLoop::add(int fd, std::uint32_t events, EventHandler* handler) {
+  assert(mine());
   epoll_event e{};
   e.events = events | EPOLLET;
   e.data.ptr = handler;
@@ -42,13 +42,17 @@ error_code EventLoop::add(int fd, std::uint32_t events, EventHandler* handler) {
 }
 
 error_code EventLoop::modify(int fd, std::uint32_t events, EventHandler* handler) {
+  assert(mine());
   epoll_event e{};
   e.events = events | EPOLLET;
   e.data.ptr = handler;
   return epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &e) < 0 ? last_error() : error_code{};
 }
 
-void EventLoop::remove(int fd) { epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr); }
+void EventLoop::remove(int fd) {
+  assert(mine());
+  epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
+}
 
 void EventLoop::ring() {
   std::uint64_t one = 1;
@@ -61,37 +65,38 @@ void EventLoop::stop() {
 }
 
 void EventLoop::read_clocks() {
-  now_ = std::chrono::time_point_cast<Millis>(std::chrono::steady_clock::now());
+  began_ = std::chrono::steady_clock::now();
+  now_ = std::chrono::time_point_cast<Millis>(began_);
   timespec t;
   clock_gettime(CLOCK_REALTIME_COARSE, &t);  // seconds matter here, not microseconds
   wall_ = WallTime(Millis(t.tv_sec * 1000 + t.tv_nsec / 1'000'000));
 }
 
-int EventLoop::wait_ms(Millis max_wait) const {
+int EventLoop::due_in(MonoTime now) const {
   if (more_) return 0;
   MonoTime next = timers_.next();
-  if (next == kNever) return max_wait.count() < 0 ? -1 : static_cast<int>(max_wait.count());
-  auto until = std::clamp<std::int64_t>((next - now_).count(), 0, 60'000);
-  if (max_wait.count() >= 0) until = std::min<std::int64_t>(until, max_wait.count());
-  return static_cast<int>(until);
+  if (next == kNever) return -1;
+  return static_cast<int>(std::clamp<std::int64_t>((next - now).count(), 0, 60'000));
 }
 
-void EventLoop::run_turn(int timeout_ms) {
-  std::array<epoll_event, 512> events;
-  if (timeout_ms != 0) {
-    // A sender that sees `asleep_` rings; one that does not has pushed before we look into the box below.
-    asleep_.store(true, std::memory_order_seq_cst);
-    if (!box_.empty()) timeout_ms = 0;
-  }
-  int n = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout_ms);
-  if (asleep_.load(std::memory_order_relaxed)) asleep_.store(false, std::memory_order_seq_cst);
+std::size_t EventLoop::wait(int timeout_ms) {
+  int n = epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), timeout_ms);
+  waiting_ = n < 0 ? 0 : static_cast<std::size_t>(n);
+  return waiting_;
+}
+
+void EventLoop::begin_turn() {
+  assert(in_loop_thread());
   read_clocks();
   ++turns_;
   in_turn_ = true;
   if (turn_) turn_->on_turn_begin();
-  for (int i = 0; i < n; ++i)
-    if (auto* h = static_cast<EventHandler*>(events[static_cast<std::size_t>(i)].data.ptr))
-      h->on_events(events[static_cast<std::size_t>(i)].events);
+  for (std::size_t i = 0, n = std::exchange(waiting_, 0); i < n; ++i)
+    if (auto* h = static_cast<EventHandler*>(events_[i].data.ptr)) h->on_events(events_[i].events);
+}
+
+void EventLoop::end_turn() {
+  assert(in_loop_thread());
   box_.drain();
   timers_.run(now_);
   more_ = turn_ && turn_->on_turn_end();
@@ -100,14 +105,25 @@ void EventLoop::run_turn(int timeout_ms) {
   in_turn_ = false;
 }
 
+void EventLoop::run_turn(int timeout_ms) {
+  // A sender that sees `asleep_` rings; one that does not has pushed before we look into the box here.
+  if (timeout_ms != 0 && !fall_asleep()) timeout_ms = 0;
+  wait(timeout_ms);
+  wake_up();
+  begin_turn();
+  end_turn();
+}
+
 void EventLoop::run() {
-  thread_ = std::this_thread::get_id();
-  while (!stopping_.load(std::memory_order_relaxed)) run_turn(wait_ms(Millis(-1)));
+  take_over();
+  while (!stopping_.load(std::memory_order_relaxed)) run_turn(due_in(now_));
+  let_go();
 }
 
 void EventLoop::run_once(Millis max_wait) {
-  thread_ = std::this_thread::get_id();
-  run_turn(wait_ms(max_wait));
+  take_over();
+  int ms = due_in(now_), max = static_cast<int>(max_wait.count());
+  run_turn(ms < 0 ? max : max < 0 ? ms : std::min(ms, max));
 }
 
 }  // namespace sb::io

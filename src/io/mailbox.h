@@ -28,9 +28,7 @@ class Mailbox {
   Mailbox() = default;
   Mailbox(const Mailbox&) = delete;
   Mailbox& operator=(const Mailbox&) = delete;
-  ~Mailbox() {
-    for (Task* t = take(); t;) std::exchange(t, t->next_)->drop();
-  }
+  ~Mailbox() { drop_all(); }
 
   /// Any thread. True when the box was empty before.
   bool push(Task* t) {
@@ -42,6 +40,10 @@ class Mailbox {
 
   bool empty() const { return head_.load(std::memory_order_seq_cst) == nullptr; }
 
+  /// Receiver only: nobody will run what is there.
+  void drop_all() {
+    for (Task* t = take(); t;) std::exchange(t, t->next_)->drop();
+  }
   /// Receiver only: runs what is there, in the order of arrival. Returns how many ran.
   int drain() {
     Task* t = take();

@@ -18,9 +18,9 @@
 namespace sb::io {
 namespace {
 
-/// Input and output of the call that is under way on this thread. All streams of a thread share one BIO: a
-/// pair of them per connection, or memory BIOs with their buffers, would be a good part of what an idle
-/// connection costs.
+/// Input and output of the call that is under way on this thread. A stream has one BIO without buffers for both ways:
+/// memory BIOs would be a good part of what an idle connection costs. It is the stream's own, since a stream may go to
+/// another thread between two calls, and the BIO carries the flags of the last one.
 struct Window {
   std::string_view* input;
   TlsOutput output;
@@ -56,16 +56,10 @@ BIO_METHOD* window_method() {
   return method;
 }
 
-/// A reference to the thread's BIO.
 BIO* window_bio() {
-  struct Holder {
-    BIO* bio = BIO_new(window_method());
-    Holder() { BIO_set_init(bio, 1); }
-    ~Holder() { BIO_free(bio); }
-  };
-  thread_local Holder holder;
-  BIO_up_ref(holder.bio);
-  return holder.bio;
+  BIO* bio = BIO_new(window_method());
+  BIO_set_init(bio, 1);
+  return bio;
 }
 
 /// Opens the window for one call of OpenSSL, with an empty error queue as SSL_get_error() wants it.

@@ -83,7 +83,8 @@ TlsKeys::~TlsKeys() {
   OPENSSL_cleanse(key.data(), key.size());
 }
 
-/// The key goes, and so must what this thread's cache has of it.
+/// The key goes, and so must what this thread's cache has of it. (A thread that had the connection before may keep a
+/// copy until the slot is used again.)
 void TlsKeys::forget() {
   auto& slot = cache.slot(*this);
   if (id == 0 || slot.id != id) return;

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace sb::model {
@@ -22,6 +23,14 @@ std::size_t level_count(std::string_view topic);
 /// True when `topic` matches `filter`; a filter that starts with a wildcard matches no topic that starts with `$`.
 /// [MQTT-4.7.2-1]. Both must be valid. `filter` without `$share`.
 bool matches(std::string_view filter, std::string_view topic);
+
+/// How many filters for_each_filter_of() gives at most.
+inline std::size_t filters_of(std::size_t levels) {
+  return levels < 16 ? (std::size_t{3} << levels) : std::size_t{0} - 1;
+}
+/// Calls f(filter) for every filter without `$share` that matches `topic`. [MQTT-4.7.2-1]
+template <class F>
+void for_each_filter_of(std::string_view topic, F f);
 
 /// The parts of `$share/group/filter` [MQTT5 4.8.2].
 struct SharedFilter {
@@ -59,5 +68,42 @@ class Levels {
   std::string_view rest_, level_;
   bool last_ = false, done_ = false;
 };
+
+namespace detail {
+template <class F>
+void filters_behind(std::string& prefix, Levels at, bool wildcards, F& f) {
+  const std::size_t n = prefix.size();
+  auto give = [&](std::string_view end) {
+    prefix += end;
+    f(std::string_view(prefix));
+    prefix.resize(n);
+  };
+  auto go_on = [&](std::string_view level) {
+    prefix += level;
+    if (at.last()) {
+      f(std::string_view(prefix));
+      prefix += "/#";  // "sport/#" matches "sport" [MQTT5 4.7.1.2]
+      f(std::string_view(prefix));
+    } else {
+      prefix += '/';
+      Levels next = at;
+      next.next();
+      filters_behind(prefix, next, true, f);
+    }
+    prefix.resize(n);
+  };
+  if (wildcards) {
+    give("#");
+    go_on("+");
+  }
+  go_on(at.level());
+}
+}  // namespace detail
+
+template <class F>
+void for_each_filter_of(std::string_view topic, F f) {
+  std::string prefix;
+  detail::filters_behind(prefix, Levels(topic), !topic.starts_with('$'), f);
+}
 
 }  // namespace sb::model

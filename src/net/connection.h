@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <sys/epoll.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -51,14 +53,12 @@ class Connection final : public io::EventHandler, public io::Timer, public chann
   bool in_dirty_list = false, in_ready_list = false;
 
  private:
+  static constexpr std::uint32_t kReadEvents = EPOLLIN | EPOLLRDHUP;
   struct Layers;  ///< what only PROXY, TLS and WebSocket connections have (layers.h)
 
+  // connection.cc
   void read_socket();
   bool take(char* data, std::size_t n);
-  bool take_proxy(char*& data, std::size_t& n);
-  bool take_tls(char* data, std::size_t n);
-  bool take_ws(char* data, std::size_t n);
-  bool tls_over(io::TlsStatus status);
   void to_channel(char* data, std::size_t n);
   void run_tail();
   void save_tail(std::string_view rest);
@@ -66,16 +66,25 @@ class Connection final : public io::EventHandler, public io::Timer, public chann
     tail_.reset();
     tail_size_ = tail_capacity_ = 0;
   }
+  void lost();
+  void finish();
+  MonoTime stall_ends() const;
+  void set_timer();
+
+  // connection_layers.cc
+  bool take_proxy(char*& data, std::size_t& n);
+  bool take_tls(char* data, std::size_t n);
+  bool take_ws(char* data, std::size_t n);
+  bool tls_over(io::TlsStatus status);
+  void ws_close(std::uint16_t code);
+
+  // connection_out.cc
   enum class Sent { all, blocked, failed };
   Sent send_out(OutBuffer& out);
   Sent send_ws();
   Sent send_sealed();
   bool seal();
-  void ws_close(std::uint16_t code);
   void blocked();
-  void lost();
-  void finish();
-  void set_timer();
 
   Shard& shard_;
   ListenerContext& listener_;

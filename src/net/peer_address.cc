@@ -2,6 +2,7 @@
 #include "net/peer_address.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 
 #include <cstring>
@@ -25,8 +26,8 @@ PeerAddress PeerAddress::from(const sockaddr_storage& a) {
 }
 
 std::string PeerAddress::text() const {
+  if (family == 4) return fmt::format("{}.{}.{}.{}:{}", ip[0], ip[1], ip[2], ip[3], port);  // once per connection
   char b[INET6_ADDRSTRLEN];
-  if (family == 4) return std::string(inet_ntop(AF_INET, ip.data(), b, sizeof b)) + ':' + std::to_string(port);
   if (family == 6) return '[' + std::string(inet_ntop(AF_INET6, ip.data(), b, sizeof b)) + "]:" + std::to_string(port);
   return "unix";
 }

@@ -36,14 +36,7 @@ char* Shard::plain_buffer() {
   return plain_.get() + kHeadroom;
 }
 
-void Shard::start() {
-  tick_ = std::make_unique<Tick>(*this);
-  thread_ = std::thread([this] { loop_.run(); });
-}
-void Shard::stop() { loop_.stop(); }
-void Shard::join() {
-  if (thread_.joinable()) thread_.join();
-}
+void Shard::start() { tick_ = std::make_unique<Tick>(*this); }
 
 void Shard::hand_over(int fd, ListenerContext& listener, const PeerAddress& peer) {
   load_.fetch_add(1, std::memory_order_relaxed);

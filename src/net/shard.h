@@ -3,7 +3,6 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <thread>
 #include <vector>
 
 #include "broker/core.h"
@@ -12,7 +11,8 @@
 
 namespace sb::net {
 
-/// One thread with all that it owns: its loop, the broker's core on it, its connections.
+/// What belongs together on one event loop: the loop, the broker's core on it, its connections. Its owner is the thread
+/// that runs the loop; that may be another one from turn to turn (io::LoopThreads).
 class Shard final : private io::Turn {
  public:
   static constexpr std::size_t kHeadroom = 8 * 1024;  ///< bytes in front of what is received, for a cut packet's start
@@ -22,9 +22,8 @@ class Shard final : private io::Turn {
   ~Shard();
   /// Before start(): the core that runs here.
   void set_core(std::unique_ptr<broker::Core> core) { core_ = std::move(core); }
+  /// Before the loop runs.
   void start();
-  void stop();  ///< any thread; join follows
-  void join();
 
   io::EventLoop& loop() { return loop_; }
   broker::Core& core() { return *core_; }
@@ -55,6 +54,7 @@ class Shard final : private io::Turn {
  private:
   class Tick;
   void on_turn_begin() override { core_->on_turn_begin(); }
+  void on_events_done() override { core_->on_turn_end(); }
   bool on_turn_end() override;
 
   io::EventLoop loop_;
@@ -64,7 +64,6 @@ class Shard final : private io::Turn {
   std::unique_ptr<char[]> buffer_, plain_;
   std::unique_ptr<Tick> tick_;
   std::atomic<std::size_t> load_{0};
-  std::thread thread_;
 };
 
 }  // namespace sb::net

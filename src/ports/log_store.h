@@ -14,6 +14,10 @@ namespace sb::ports {
 /// Names a log within this process; a log that was deleted and made again has a new one. 0 = none.
 using LogId = std::uint64_t;
 
+/// The member of a log that reads for a shared group. Where there is one it alone says what of the log is needed, and
+/// it does not keep the log: that lives as long as other members hold it.
+inline constexpr std::string_view kGroupMember{"\0group", 6};
+
 struct StoredMessage {
   model::Position position;
   model::MessagePtr message;

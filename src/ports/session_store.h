@@ -14,8 +14,8 @@ namespace sb::ports {
 
 /// Changes to a session record, stored together in the order of the members. What is not set stays.
 struct SessionChange {
-  std::vector<std::string> subscriptions_removed;               ///< filters
-  std::vector<model::SubscriptionRecord> subscriptions_set;     ///< added, or changed by filter
+  std::vector<std::string> subscriptions_removed;            ///< filters
+  std::vector<model::SubscriptionRecord> subscriptions_set;  ///< added, or changed by filter
   std::optional<std::uint64_t> next_order;
   /// Filter → last position read. Written together with what is under way up to there (outbound_set), so that a record
   /// is always whole: what lies at or before the cursor and is not under way is done.
@@ -35,6 +35,9 @@ struct SessionChange {
 /// Durable sessions. Every write carries the epoch of its owner; a stale one is refused (errc::stale_epoch).
 /// Answers as those of LogStore. A session whose connection the store believed up when it was closed, or lost, left at
 /// the last time that the store knew of: its expiry and the delay of its will count from there.
+///
+/// A shared group that has a log keeps its state as a session too, under a name that no client can have: U+0000 and the
+/// filter. It does not count for the bound of sessions.
 class SessionStore {
  public:
   template <class T>

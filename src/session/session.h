@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <absl/container/flat_hash_map.h>
+
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/hash_map.h"
 #include "model/session_record.h"
 #include "model/subscription.h"
+#include "model/topic.h"
 #include "session/queue.h"
 #include "session/window.h"
 
@@ -16,7 +21,10 @@ namespace sb::session {
 
 /// How far a durable subscription has got in the log of its filter.
 struct Cursor {
-  std::uint64_t log = 0;   ///< ports::LogId
+  std::uint64_t log = 0;   ///< ports::LogId, 0 = not known yet
+  std::uint32_t at = 0;    ///< its subscription's place in the session
+  bool ready = false;      ///< there may be something to read
+  bool moved = false;      ///< the store does not know all of its progress
   model::Position next;    ///< last position that was taken: sent, or passed over
   std::uint64_t lost = 0;  ///< messages that a bound took away, not yet told
   /// Unsubscribed, but younger subscriptions have passed over messages that this one was to deliver: what lies up to
@@ -30,7 +38,10 @@ struct Cursor {
 struct Subscription {
   std::string filter;  ///< as subscribed, with `$share/group/`
   model::SubscribeOptions options;
+  bool indexed = false;               ///< publishers find it
+  bool holds_group = false;           ///< shared and durable: it keeps the group's log alive
   std::uint32_t subscription_id = 0;  ///< 0 = none
+  std::uint32_t group = 0;            ///< key of the shared group that it is a member of, 0 = none
   std::uint64_t order = 0;            ///< age within the session: the oldest matching durable one delivers
   std::unique_ptr<Cursor> cursor;     ///< durable, QoS > 0, not shared
 };
@@ -44,7 +55,11 @@ class Session {
   std::uint64_t epoch = 0;  ///< of the record, durable only
   std::uint64_t incarnation = 0;
   std::uint32_t expiry = 0;  ///< seconds; 0 = volatile
+  /// Inbound QoS 2 exchanges of earlier connections: they do not count for the Receive Maximum of this one.
+  std::uint32_t inbound_carried = 0;
   bool durable = false;
+  bool save_soon = false;      ///< a QoS 2 delivery waits until the store has its packet id
+  std::uint32_t draining = 0;  ///< subscriptions that are
 
   Window window;
 
@@ -55,6 +70,9 @@ class Session {
   /// Adds a subscription (there must be none with that filter) as the youngest.
   Subscription& add(std::string filter);
   void remove(std::string_view filter);
+  /// Calls f(subscription) for all that match `topic`, in any order; shared ones do not.
+  template <class F>
+  void for_each_matching(std::string_view topic, F f) const;
   std::uint64_t next_order() const { return next_order_; }
   void set_next_order(std::uint64_t n) { next_order_ = n; }
 
@@ -75,21 +93,81 @@ class Session {
   bool inbound_remove(PacketId id) { return inbound_ && inbound_->erase(id) > 0; }
   std::size_t inbound_count() const { return inbound_ ? inbound_->size() : 0; }
 
-  // --- durable
+  // --- durable: reading
+  /// The subscription begins to read its log, or stops to.
+  Cursor& give_cursor(Subscription& s, std::uint64_t log, model::Position next);
+  void drop_cursor(Subscription& s);
+  /// The log of a cursor is known now.
+  void bind(Cursor& c, std::uint64_t log);
+  Subscription& of(const Cursor& c) { return subscriptions_[c.at]; }
+  /// The cursor that reads `log`, null when none does.
+  Cursor* reader_of(std::uint64_t log);
+  /// Cursors in whose logs there may be something to read: a queue.
+  void set_ready(Cursor& c);
+  bool has_ready() const { return durable_ && !durable_->ready.empty(); }
+  /// Takes the first one; null when its subscription is gone.
+  Cursor* take_ready();
+
+  // --- durable: what the store does not know yet
+  void set_moved(Cursor& c);
+  /// A packet id of which the store knows is free again.
+  void set_done(PacketId id) { durable_state().done.push_back(id); }
+  struct Progress {
+    std::string filter;
+    model::Position next;  ///< of the cursor
+    model::Position low;   ///< what lies at or before it is not needed any more: nothing there is unacknowledged
+  };
+  /// Of the cursors that moved, which then count as known to the store.
+  std::vector<Progress> take_progress();
+  std::vector<PacketId> take_done() { return durable_ ? std::exchange(durable_->done, {}) : std::vector<PacketId>(); }
+  /// A write that told of these ids and of the rest failed: the next one has everything again.
+  void forget_saved(const std::vector<PacketId>& done);
+
   /// True when `s`, whose log holds a message on `topic` at `at`, is to deliver it: no older durable subscription
   /// matches.
   bool responsible(const Subscription& s, std::string_view topic, model::Position at) const;
   /// Name of this incarnation among the members of a log.
   std::string member() const { return client_id + '#' + std::to_string(incarnation); }
-  /// The lowest position of the cursor that may still be needed: the one before its oldest unacknowledged message.
-  model::Position low(const Cursor& c);
 
  private:
+  static constexpr std::size_t kIndexFrom = 32;  ///< subscriptions, from which on a hash index pays
+
+  /// What only durable sessions need.
+  struct Durable {
+    std::deque<std::uint64_t> ready;   ///< logs
+    std::vector<std::uint64_t> moved;  ///< logs
+    std::vector<PacketId> done;
+    std::unique_ptr<absl::flat_hash_map<std::uint64_t, Cursor*>> by_log;  ///< made when there are many
+  };
+  Durable& durable_state() {
+    if (!durable_) durable_ = std::make_unique<Durable>();
+    return *durable_;
+  }
+  const Subscription* find_exact(std::string_view filter) const;
+
   std::vector<Subscription> subscriptions_;
   std::unique_ptr<StringMap<std::uint32_t>> by_filter_;  ///< made when there are many
+  std::unique_ptr<Durable> durable_;
   std::unique_ptr<Queue> queue_;
   std::unique_ptr<absl::flat_hash_set<PacketId>> inbound_;
   std::uint64_t next_order_ = 1;
+  std::uint32_t wildcards_ = 0;  ///< subscriptions with a wildcard
 };
+
+template <class F>
+void Session::for_each_matching(std::string_view topic, F f) const {
+  // Whichever is less work: to look at every subscription, or at every filter that could match.
+  const std::size_t all = subscriptions_.size();
+  if (!by_filter_ || (wildcards_ > 0 && model::filters_of(model::level_count(topic)) > all)) {
+    for (auto& s : subscriptions_)
+      if (!model::is_shared(s.filter) && model::matches(s.filter, topic)) f(s);
+    return;
+  }
+  auto look_up = [&](std::string_view filter) {
+    if (const Subscription* s = find_exact(filter); s && !model::is_shared(filter)) f(*s);
+  };
+  if (wildcards_ == 0) return look_up(topic);
+  model::for_each_filter_of(topic, look_up);
+}
 
 }  // namespace sb::session

@@ -10,18 +10,17 @@ namespace sb::session {
 PacketId Window::push(InFlight entry) {
   assert(span_ < 65535);
   if (span_ == capacity_) grow();
-  PacketId id = id_at(span_);
+  PacketId id = id_of(first_ + span_);
   at(span_) = std::move(entry);
   ++span_;
   ++count_;
   return id;
 }
 
-bool Window::restore(PacketId id, InFlight entry) {
-  if (id == 0) return false;
-  if (span_ == 0) first_id_ = id;
-  std::uint32_t i = offset_of(id);
-  if (i < span_) return false;
+bool Window::restore(std::uint64_t sequence, InFlight entry) {
+  if (span_ == 0) first_ = sequence;
+  if (sequence < first_ + span_ || sequence - first_ >= 65535) return false;
+  auto i = static_cast<std::uint32_t>(sequence - first_);
   while (span_ <= i) {
     if (span_ == capacity_) grow();
     at(span_++) = InFlight{};
@@ -50,7 +49,7 @@ void Window::erase(PacketId id) {
 void Window::drop_free_front() {
   while (span_ > 0 && at(0).state == OutboundState{}) {
     begin_ = (begin_ + 1) & (capacity_ - 1);
-    first_id_ = id_at(1);
+    ++first_;
     --span_;
   }
   if (span_ == 0 && capacity_ > 64) {  // a burst is over: give its memory back

@@ -15,9 +15,14 @@ using mqtt::PacketId;
 
 /// One delivery under way: what has to be known until it is acknowledged.
 struct InFlight {
-  OutboundState state{};      ///< 0 = this packet id is free
-  std::uint32_t group = 0;    ///< key of the shared group it came from, 0 = none
-  std::uint64_t log = 0;      ///< ports::LogId of the log that holds it, 0 = none
+  OutboundState state{};    ///< 0 = this packet id is free
+  bool saved : 1 = false;   ///< durable: the store has it, as it was sent
+  bool unsent : 1 = false;  ///< durable QoS 2: it goes out once the store has it
+  /// Came through the log of a shared group: the group's number for it, to be told how it ends. 0 = it did not.
+  std::uint16_t handle = 0;
+  /// Key of the shared group it came from; with a handle: the shard that owns the group. 0 = none.
+  std::uint32_t group = 0;
+  std::uint64_t log = 0;      ///< ports::LogId of the log that holds it (with a handle: the group's), 0 = none
   model::Position position;   ///< in that log
   model::MessagePtr message;  ///< kept for a shared group, so that it can go to another member
 };
@@ -34,8 +39,8 @@ class Window {
 
   /// Takes the next packet id. The window must not be full.
   PacketId push(InFlight entry);
-  /// Takes up an id of an earlier connection, in the order of the calls; ids must ascend (mod 65535) from the first.
-  bool restore(PacketId id, InFlight entry);
+  /// Takes up an id of an earlier connection, in the order of the calls: sequences must ascend.
+  bool restore(std::uint64_t sequence, InFlight entry);
 
   /// The entry of an id under way, null when there is none.
   InFlight* find(PacketId id);
@@ -47,24 +52,26 @@ class Window {
   void for_each(F f) {
     for (std::uint32_t i = 0; i < span_; ++i) {
       InFlight& e = at(i);
-      if (e.state != OutboundState{}) f(id_at(i), e);
+      if (e.state != OutboundState{}) f(id_of(first_ + i), e);
     }
   }
+  /// Counts the ids given out in the life of the session; the id follows from it.
+  std::uint64_t sequence_of(PacketId id) const { return first_ + offset_of(id); }
   void clear();
 
  private:
-  PacketId id_at(std::uint32_t i) const { return static_cast<PacketId>((first_id_ - 1u + i) % 65535u + 1u); }
-  std::uint32_t offset_of(PacketId id) const { return (id + 65535u - first_id_) % 65535u; }
+  static PacketId id_of(std::uint64_t sequence) { return static_cast<PacketId>(sequence % 65535u + 1u); }
+  std::uint32_t offset_of(PacketId id) const { return (id + 65535u - id_of(first_)) % 65535u; }
   InFlight& at(std::uint32_t i) { return ring_[(begin_ + i) & (capacity_ - 1)]; }
   void grow();
   void drop_free_front();
 
   std::unique_ptr<InFlight[]> ring_;
   std::uint32_t capacity_ = 0;  ///< power of two, or 0
-  std::uint32_t begin_ = 0;     ///< ring index of first_id_
+  std::uint32_t begin_ = 0;     ///< ring index of first_
   std::uint32_t span_ = 0;      ///< ids from the oldest under way to the newest
   std::uint32_t count_ = 0;     ///< of them under way
-  PacketId first_id_ = 1;
+  std::uint64_t first_ = 0;     ///< sequence of the oldest
 };
 
 }  // namespace sb::session

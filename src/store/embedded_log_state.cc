@@ -105,6 +105,7 @@ std::optional<LogState> LogState::decode(ports::LogId id, std::string_view value
 }
 
 LogState::Offset Members::lowest(Offset none) const {
+  if (auto group = lows_.find(key(ports::kGroupMember)); group != lows_.end()) return group->second;
   Offset low = none;
   for (auto& [key, offset] : lows_) low = std::min(low, offset);
   return low;

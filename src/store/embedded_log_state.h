@@ -78,8 +78,10 @@ class Members {
     auto it = lows_.find(key(name));
     return it == lows_.end() ? nullptr : &it->second;
   }
-  bool empty() const { return lows_.empty(); }
+  /// True while somebody keeps the log alive: the reader of a shared group does not.
+  bool hold() const { return lows_.size() > lows_.count(key(ports::kGroupMember)); }
   std::size_t size() const { return lows_.size(); }
+  /// What nobody needs any more ends here. Where a group reads, it alone says so.
   Offset lowest(Offset none) const;
 
  private:

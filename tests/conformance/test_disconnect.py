@@ -44,10 +44,9 @@ def test_forms_of_disconnect(mqtt, v, packet):
 @only_5
 @pytest.mark.parametrize("reason", [0x01, 0x18, 0x7F, 0x8B, 0x8E, 0xFF], ids=hex)
 def test_disconnect_with_a_reason_that_is_not_for_clients(mqtt, v, reason):
-    """Whatever the server thinks of it, the connection is over."""
     peer = mqtt.connect(v)
     peer.send(wire.disconnect(v, reason))
-    peer.expect_end()
+    peer.expect_error(0x81, 0x82)
 
 
 @spec("MQTT5 4.13.1-1")

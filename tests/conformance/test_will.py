@@ -123,6 +123,14 @@ def test_will_topic_is_a_topic_name(mqtt, v, client_id, bad):
     peer.expect_refused(*((0x81, 0x82, 0x90) if v == V5 else (1, 2, 4, 5)))
 
 
+@every_version
+def test_will_may_not_go_where_the_client_may_not_publish(mqtt, v, client_id):
+    """$SYS is the broker's own voice."""
+    peer = mqtt.open(v)
+    peer.send_connect(client_id(), will=Will("$SYS/broker/version", b"forged", retain=True))
+    peer.expect_refused(0x87 if v == V5 else 5)
+
+
 @spec("MQTT5 3.1.2-8", "MQTT5 3.14.4-3")
 @pytest.mark.parametrize("reason", [0x04, 0x80, 0x81, 0x93, 0x99])
 def test_disconnect_with_another_reason_publishes_the_will(mqtt, topic, reason):

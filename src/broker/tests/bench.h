@@ -32,7 +32,7 @@ struct BenchOptions {
 class Bench {
  public:
   explicit Bench(BenchOptions o = {})
-      : logs(o.limits, [this](std::string_view f, ports::LogId log) { node.index.set_log(f, log); }),
+      : logs(o.limits, [this](std::string_view f, ports::LogId log) { node.log_changed(f, log); }),
         sessions(logs),
         retained(o.limits.retained_messages),
         delay(o.shards),

@@ -503,9 +503,27 @@ TEST_P(Durable, ChangingTheQosOfASubscription) {
   auto got = c->messages();
   EXPECT_THAT(Client::words(got), ::testing::Contains("PUBLISH a 2 qos2 id2"));
   c->subscribed("a", 0);
-  EXPECT_EQ(b.logs.count(), 0u);
+  EXPECT_EQ(b.logs.count(), 1u) << "it goes on reading, so that nothing is lost or doubled by the change";
   publish("a", "3", 1);
-  EXPECT_EQ(Client::words(c->messages()), Words{"PUBLISH a 3 qos0"});
+  publish("a", "4", 0);
+  EXPECT_EQ(Client::words(c->messages()), (Words{"PUBLISH a 3 qos0", "PUBLISH a 4 qos0"}));
+  c->unsubscribe("a");
+  b.settle();
+  EXPECT_EQ(b.logs.count(), 0u);
+}
+
+/// [MQTT-3.8.4-4]: what waits is not lost when the QoS changes.
+TEST_P(Durable, LoweringTheQosKeepsWhatWaits) {
+  auto c = come({.receive_maximum = 1});
+  c->take();
+  c->subscribed("a", 1);
+  for (int i = 0; i < 5; ++i) publish("a", std::to_string(i));
+  auto first = c->packets();
+  c->subscribed("a", 0);
+  for (auto& p : first) c->answer(p);
+  Words got = Client::payloads(first);
+  for (auto& p : c->messages()) got.push_back(p.payload);
+  EXPECT_EQ(got, (Words{"0", "1", "2", "3", "4"}));
 }
 
 }  // namespace

@@ -106,7 +106,7 @@ TEST(IndexThreads, ReadersSeeOnlyWhatMatches) {
         if (always != (topic.starts_with("$") ? 0 : i % 8 == 0 ? 2 : 1)) ADD_FAILURE() << topic << ' ' << always;
         for (auto log : m.logs)
           if (!naive_match(filters[log - 1], topic)) ADD_FAILURE() << topic << " led to log " << log;
-        for (auto& g : m.groups) {
+        for (auto& [g, logged] : m.groups) {
           if (!naive_match(g->filter, topic)) ADD_FAILURE() << topic << " led to group of " << g->filter;
           Subscriber out;
           Rcu::Guard guard(index.rcu(), reader);
@@ -170,7 +170,7 @@ TEST(IndexThreads, AReplacedSubscriptionIsThereAllTheTime) {
         if (m.subscribers.empty()) ADD_FAILURE() << "the subscription was away";
         Subscriber out;
         Rcu::Guard guard(index.rcu(), reader);
-        if (m.groups.size() != 1 || !m.groups[0]->pick(SharedStrategy::round_robin, 0, nullptr, out))
+        if (m.groups.size() != 1 || !m.groups[0].group->pick(SharedStrategy::round_robin, 0, nullptr, out))
           ADD_FAILURE() << "the group was empty";
       } while (!stop);
     });

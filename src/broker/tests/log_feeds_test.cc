@@ -41,7 +41,7 @@ struct Feeds : LogFeeds::Listener {
   LogFeeds feeds;
   int told = 0;
 
-  void feed_ready(const std::vector<Channel*>& readers) override {
+  void feed_ready(ports::LogId, const std::vector<Channel*>& readers) override {
     ++told;
     for (Channel* c : readers) {
       auto& r = *reinterpret_cast<Reader*>(c);

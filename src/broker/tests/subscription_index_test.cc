@@ -36,6 +36,12 @@ std::multiset<std::uint32_t> slots(const SubscriptionIndex& index, std::string_v
   return all;
 }
 
+std::vector<SharedGroupPtr> groups(const Matches& m) {
+  std::vector<SharedGroupPtr> all;
+  for (auto& g : m.groups) all.push_back(g.group);
+  return all;
+}
+
 TEST(SubscriptionIndex, Wildcards) {
   SubscriptionIndex index;
   const char* filters[] = {"#", "+",   "a/#", "a/+",  "a",      "a/b",    "+/b",
@@ -65,7 +71,7 @@ TEST(SubscriptionIndex, LogsAndGroupsAreFoundToo) {
   Matches m;
   index.match(0, "a/b", m);
   EXPECT_THAT(m.logs, UnorderedElementsAre(7u, 8u));
-  EXPECT_THAT(m.groups, UnorderedElementsAre(g, h));
+  EXPECT_THAT(groups(m), UnorderedElementsAre(g, h));
   EXPECT_THAT(m.subscribers, IsEmpty());
   index.set_log("a/#", 0);
   EXPECT_TRUE(index.remove_shared("g", "a/b", {0, 1, 1}));
@@ -75,7 +81,7 @@ TEST(SubscriptionIndex, LogsAndGroupsAreFoundToo) {
   m.clear();
   index.match(0, "a/b", m);
   EXPECT_THAT(m.logs, ElementsAre(8u));
-  EXPECT_THAT(m.groups, ElementsAre(h));
+  EXPECT_THAT(groups(m), ElementsAre(h));
 }
 
 TEST(SubscriptionIndex, ASecondSubscriptionOfAGroupMemberTakesThePlaceOfTheFirst) {
@@ -190,7 +196,7 @@ TEST(SubscriptionIndex, AsAListOfFilters) {
         ++it;
       }
   };
-  for (int step = 0; step < 4000; ++step) {
+  for (int step = 0; step < 1500; ++step) {
     std::string filter = random_filter(rng);
     auto slot = static_cast<std::uint32_t>(rng() % 4);
     std::string group = rng() % 2 ? "g" : "h";
@@ -250,7 +256,7 @@ TEST(SubscriptionIndex, AsAListOfFilters) {
       if (naive_match(f, topic)) expected_logs.insert(log);
     ASSERT_EQ(found_logs, expected_logs) << topic;
     std::set<std::tuple<std::string, std::string, std::uint32_t, std::uint32_t>> members, expected_members;
-    for (auto& g : m.groups)
+    for (auto& [g, logged] : m.groups)
       g->members.for_each(
           [&](const Subscriber& s) { members.emplace(g->name, g->filter, s.client.slot, s.subscription_id); });
     for (auto& [key, id] : shared)

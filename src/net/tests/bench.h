@@ -64,7 +64,7 @@ inline std::shared_ptr<const io::TlsContext> client_tls() {
 class Bench {
  public:
   explicit Bench(model::Limits limits = {})
-      : logs(limits, [this](std::string_view f, ports::LogId log) { node.index.set_log(f, log); }),
+      : logs(limits, [this](std::string_view f, ports::LogId log) { node.log_changed(f, log); }),
         sessions(logs),
         retained(limits.retained_messages) {
     node.limits = limits;

@@ -11,21 +11,25 @@
 #include <set>
 #include <thread>
 
+#include "io/loop_threads.h"
 #include "net/tests/bench.h"
 #include "store/service.h"
 
 namespace sb::net::testing {
 namespace {
 
+/// On which threads the shards are.
+enum class Places { apart, together, changing };
+
 /// A whole broker without its command.
 class Running {
  public:
-  explicit Running(std::size_t shards) {
+  explicit Running(std::size_t shards, Places places = Places::apart) {
     node.authenticator = &door_;
     node.cores.resize(shards);
     store::Backend stores;
     auto logs = std::make_unique<store::MemoryLogs>(
-        node.limits, [this](std::string_view f, ports::LogId log) { node.index.set_log(f, log); });
+        node.limits, [this](std::string_view f, ports::LogId log) { node.log_changed(f, log); });
     stores.sessions = std::make_unique<store::MemorySessions>(*logs);
     stores.logs = std::move(logs);
     stores.retained = std::make_unique<store::MemoryRetained>(1000);
@@ -45,7 +49,16 @@ class Running {
     }
     acceptor_->start(*shards_[0], all, 10000);
     store_->start();
-    for (auto& s : shards_) s->start();
+    std::vector<io::EventLoop*> loops;
+    for (auto& s : shards_) {
+      s->start();
+      loops.push_back(&s->loop());
+    }
+    using Policy = io::LoopThreads::Policy;
+    threads_ =
+        std::make_unique<io::LoopThreads>(std::move(loops), places == Places::apart ? Policy::apart : Policy::by_hand);
+    threads_->start();
+    if (places == Places::changing) mover_ = std::thread([this, shards] { move_about(shards); });
   }
   ~Running() {
     for (auto& s : shards_)
@@ -53,8 +66,10 @@ class Running {
         if (&s == &shards_.front()) acceptor_->close();
         s->shut_down_all(mqtt::Reason::server_shutting_down);
       });
-    for (auto& s : shards_) s->stop();
-    for (auto& s : shards_) s->join();
+    moving_ = false;
+    if (mover_.joinable()) mover_.join();
+    threads_->stop();
+    threads_->join();
     store_->stop();
   }
   std::uint16_t port() const {
@@ -87,6 +102,19 @@ class Running {
   std::unique_ptr<Acceptor> acceptor_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<std::unique_ptr<store::ShardStores>> views_;
+  /// All but the first one to threads of their own and back, again and again.
+  void move_about(std::size_t shards) {
+    for (bool apart = true; moving_; apart = !apart) {
+      std::vector<io::LoopBalance::Move> moves;
+      for (std::size_t i = 1; i < shards; ++i) moves.push_back({i, apart ? i : 0});
+      for (std::size_t i = 1; i < shards && !apart; ++i)  // one thread at a time gives all it has
+        while (moving_ && !threads_->move({moves[i - 1]})) std::this_thread::yield();
+      while (apart && moving_ && !threads_->move(moves)) std::this_thread::yield();
+    }
+  }
+  std::unique_ptr<io::LoopThreads> threads_;
+  std::atomic<bool> moving_{true};
+  std::thread mover_;
 };
 
 /// A blocking client of a test thread.
@@ -142,8 +170,10 @@ class Device {
   Reading reading_{Version::v5};
 };
 
-TEST(Threads, EverybodyGetsEverythingInOrder) {
-  Running broker(3);
+class Threads : public ::testing::TestWithParam<Places> {};
+
+TEST_P(Threads, EverybodyGetsEverythingInOrder) {
+  Running broker(3, GetParam());
   constexpr int kPublishers = 3, kSubscribers = 4, kEach = 300;
   std::atomic<int> ready{0};
   std::vector<std::thread> all;
@@ -187,8 +217,8 @@ TEST(Threads, EverybodyGetsEverythingInOrder) {
   for (auto& t : all) t.join();
 }
 
-TEST(Threads, ComingGoingAndTakingOver) {
-  Running broker(3);
+TEST_P(Threads, ComingGoingAndTakingOver) {
+  Running broker(3, GetParam());
   std::vector<std::thread> all;
   std::atomic<bool> stop{false};
   for (unsigned t = 0; t < 4; ++t)
@@ -243,9 +273,9 @@ TEST(Threads, ComingGoingAndTakingOver) {
   EXPECT_EQ(p->payload, "x");
 }
 
-TEST(Threads, EndsWithClientsConnected) {
+TEST_P(Threads, EndsWithClientsConnected) {
   for (int round = 0; round < 3; ++round) {
-    Running broker(4);
+    Running broker(4, GetParam());
     std::vector<std::unique_ptr<Device>> all;
     for (int i = 0; i < 20; ++i) {
       ConnectOptions o;
@@ -258,6 +288,12 @@ TEST(Threads, EndsWithClientsConnected) {
     for (auto& d : all) d->send(publish_packet(Version::v5, "t", std::string(1000, 'x'), {.qos = 1, .id = 5}));
   }
 }
+
+std::string name_of(const ::testing::TestParamInfo<Places>& p) {
+  static const char* const names[] = {"ThreadsOfTheirOwn", "OneThread", "ChangingThreads"};
+  return names[static_cast<int>(p.param)];
+}
+INSTANTIATE_TEST_SUITE_P(On, Threads, ::testing::Values(Places::apart, Places::together, Places::changing), name_of);
 
 }  // namespace
 }  // namespace sb::net::testing

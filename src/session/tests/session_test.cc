@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <random>
 
@@ -15,8 +16,7 @@ model::Position at(std::uint64_t offset, std::uint64_t generation = 1) { return 
 
 Subscription& durable(Session& s, const char* filter, std::uint64_t log) {
   Subscription& sub = s.add(filter);
-  sub.cursor = std::make_unique<Cursor>();
-  sub.cursor->log = log;
+  s.give_cursor(sub, log, {});
   return sub;
 }
 
@@ -150,10 +150,18 @@ TEST(Session, TwoDrainingSubscriptionsDeliverNothingForEachOther) {
 
 TEST(Session, LowIsBeforeTheOldestUnacknowledgedMessage) {
   Session s;
-  Cursor c;
-  c.log = 9;
-  c.next = at(20);
-  EXPECT_EQ(s.low(c), at(20));
+  Cursor& c = s.give_cursor(s.add("a"), 9, at(20));
+  auto low = [&] {
+    s.set_moved(c);
+    s.set_moved(c);
+    auto all = s.take_progress();
+    EXPECT_EQ(all.size(), 1u);
+    EXPECT_EQ(all[0].filter, "a");
+    EXPECT_EQ(all[0].next, at(20));
+    return all[0].low;
+  };
+  EXPECT_EQ(low(), at(20));
+  EXPECT_TRUE(s.take_progress().empty()) << "told once";
   auto push = [&](std::uint64_t log, model::Position position, OutboundState state) {
     InFlight e;
     e.state = state;
@@ -164,18 +172,84 @@ TEST(Session, LowIsBeforeTheOldestUnacknowledgedMessage) {
   push(8, at(3), OutboundState::sent_qos1);   // of another log
   push(9, at(5), OutboundState::released);    // the message itself is done
   push(9, at(25), OutboundState::sent_qos1);  // behind the cursor
-  EXPECT_EQ(s.low(c), at(20));
+  EXPECT_EQ(low(), at(20));
   PacketId last = push(9, at(20), OutboundState::sent_qos1);
-  EXPECT_EQ(s.low(c), at(19));
+  EXPECT_EQ(low(), at(19));
   PacketId first = push(9, at(12), OutboundState::sent_qos2);
   push(9, at(15), OutboundState::sent_qos1);
-  EXPECT_EQ(s.low(c), at(11));
+  EXPECT_EQ(low(), at(11));
   s.window.erase(first);
-  EXPECT_EQ(s.low(c), at(14));
+  EXPECT_EQ(low(), at(14));
   push(9, at(30, 0), OutboundState::sent_qos1);  // an older generation lies before all of this one
-  EXPECT_EQ(s.low(c), at(29, 0));
+  EXPECT_EQ(low(), at(29, 0));
   s.window.erase(last);
-  EXPECT_EQ(s.low(c), at(29, 0));
+  EXPECT_EQ(low(), at(29, 0));
+}
+
+TEST(Session, WhatIsReadyIsTakenOnceAndInTurn) {
+  Session s;
+  for (std::uint64_t log = 1; log <= 100; ++log) durable(s, ("f" + std::to_string(log)).c_str(), log);
+  for (std::uint64_t log : {7u, 3u, 7u, 99u, 50u}) s.set_ready(*s.reader_of(log));
+  s.remove("f3");
+  s.remove("f1");  // the last one takes its place
+  std::vector<std::uint64_t> taken;
+  while (s.has_ready())
+    if (Cursor* c = s.take_ready()) taken.push_back(c->log);
+  EXPECT_EQ(taken, (std::vector<std::uint64_t>{7, 99, 50}));
+  EXPECT_EQ(s.reader_of(3), nullptr);
+  for (std::uint64_t log = 4; log <= 100; ++log) {
+    ASSERT_NE(s.reader_of(log), nullptr);
+    EXPECT_EQ(s.of(*s.reader_of(log)).filter, "f" + std::to_string(log));
+  }
+}
+
+TEST(Session, AFailedWriteIsToldAgain) {
+  Session s;
+  durable(s, "a", 1).cursor->next = at(5);
+  s.set_moved(*s.reader_of(1));
+  InFlight e;
+  e.state = OutboundState::sent_qos1;
+  e.saved = true;
+  PacketId id = s.window.push(std::move(e));
+  s.set_done(77);
+  EXPECT_EQ(s.take_progress().size(), 1u);
+  auto done = s.take_done();
+  EXPECT_EQ(done, (std::vector<PacketId>{77}));
+  s.forget_saved(done);
+  EXPECT_FALSE(s.window.find(id)->saved);
+  EXPECT_EQ(s.take_progress().size(), 1u);
+  EXPECT_EQ(s.take_done(), done);
+}
+
+/// Few and many subscriptions, with wildcards and without, against looking at every one.
+TEST(Session, MatchingIsFoundWithoutLookingAtAll) {
+  std::mt19937 random(11);
+  auto level = [&](bool wild) {
+    static const char* const names[] = {"a", "b", "", "$x", "+"};
+    return names[random() % (wild ? 5 : 4)];
+  };
+  for (std::size_t count : {3u, 31u, 40u, 400u})
+    for (bool wild : {false, true}) {
+      Session s;
+      for (std::size_t i = 0; i < count; ++i) {
+        std::string f = level(wild);
+        for (std::size_t n = random() % 5; n > 0; --n) f += std::string("/") + level(wild);
+        if (wild && random() % 4 == 0) f += "/#";
+        if (random() % 9 == 0) f = "$share/g/" + f;
+        if (!s.find(f)) s.add(f);
+      }
+      for (int i = 0; i < 200; ++i) {
+        std::string topic = level(false);
+        for (std::size_t n = random() % 5; n > 0; --n) topic += std::string("/") + level(false);
+        std::vector<std::string> found, expected;
+        s.for_each_matching(topic, [&](const Subscription& x) { found.push_back(x.filter); });
+        for (auto& x : s.subscriptions())
+          if (!model::is_shared(x.filter) && model::matches(x.filter, topic)) expected.push_back(x.filter);
+        std::sort(found.begin(), found.end());
+        std::sort(expected.begin(), expected.end());
+        ASSERT_EQ(found, expected) << topic;
+      }
+    }
 }
 
 TEST(Session, MemberNamesTheIncarnation) {

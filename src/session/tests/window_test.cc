@@ -120,14 +120,21 @@ TEST(Window, AllIdsAtOnce) {
 
 TEST(Window, RestoreTakesUpIdsWithHoles) {
   const struct {
+    std::vector<std::uint64_t> sequences;
     std::vector<PacketId> ids;
     PacketId next;
-  } rows[] = {{{1}, 2},     {{7, 8, 9}, 10}, {{100, 105, 300}, 301}, {{65530, 65535, 1, 4}, 5},
-              {{65535}, 1}, {{2, 65535}, 1}};
+  } rows[] = {{{0}, {1}, 2},
+              {{6, 7, 8}, {7, 8, 9}, 10},
+              {{99, 104, 299}, {100, 105, 300}, 301},
+              {{65529, 65534, 65535, 65538}, {65530, 65535, 1, 4}, 5},
+              {{5 * 65535ull - 1}, {65535}, 1},
+              {{65536, 2 * 65535 - 1}, {2, 65535}, 1}};
   for (const auto& row : rows) {
     Window w;
-    for (PacketId id : row.ids) EXPECT_TRUE(w.restore(id, entry(id, OutboundState::released))) << id;
+    for (std::size_t i = 0; i < row.ids.size(); ++i)
+      EXPECT_TRUE(w.restore(row.sequences[i], entry(row.ids[i], OutboundState::released))) << row.ids[i];
     EXPECT_EQ(ids(w), row.ids);
+    for (std::size_t i = 0; i < row.ids.size(); ++i) EXPECT_EQ(w.sequence_of(row.ids[i]), row.sequences[i]);
     EXPECT_EQ(w.count(), row.ids.size());
     for (PacketId id : row.ids) {
       ASSERT_NE(w.find(id), nullptr);
@@ -139,13 +146,13 @@ TEST(Window, RestoreTakesUpIdsWithHoles) {
   }
 }
 
-TEST(Window, RestoreRefusesZeroAndRepeats) {
+TEST(Window, RestoreRefusesRepeatsAndWhatIsTooFar) {
   Window w;
-  EXPECT_FALSE(w.restore(0, entry()));
-  EXPECT_TRUE(w.restore(10, entry()));
-  EXPECT_TRUE(w.restore(20, entry()));
-  EXPECT_FALSE(w.restore(20, entry()));
-  EXPECT_FALSE(w.restore(15, entry())) << "ids come in the order in which they were sent";
+  EXPECT_TRUE(w.restore(9, entry()));
+  EXPECT_TRUE(w.restore(19, entry()));
+  EXPECT_FALSE(w.restore(19, entry()));
+  EXPECT_FALSE(w.restore(14, entry())) << "ids come in the order in which they were sent";
+  EXPECT_FALSE(w.restore(9 + 65535, entry())) << "the same id again";
   EXPECT_EQ(ids(w), (std::vector<PacketId>{10, 20}));
   EXPECT_EQ(w.count(), 2u);
 }

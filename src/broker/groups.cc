@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: MIT
+// Shared groups with durable members: the owner hands out what the log of the group holds.
+#include "base/log.h"
+#include "broker/core.h"
+#include "model/topic.h"
+
+namespace sb::broker {
+
+using model::OutboundState;
+using mqtt::PacketId;
+using session::InFlight;
+using session::Session;
+using What = GroupAnswer::What;
+
+void Node::log_changed(std::string_view filter, ports::LogId log) {
+  auto shared = model::split_shared(filter);
+  if (!shared) return index.set_log(filter, log);
+  SharedGroupPtr g = index.set_shared_log(shared->group, shared->filter, log);
+  if (cores.empty()) return;
+  Core* owner = cores[group_owner(filter)];
+  owner->loop().post_fn([owner, g, log, f = std::string(filter)] { owner->group_log(g, f, log); });
+}
+
+// ---------------------------------------------------------------- beginning and end
+
+/// The log of a group that this shard owns began, or ended.
+void Core::group_log(SharedGroupPtr g, const std::string& filter, ports::LogId log) {
+  for (auto it = durable_groups_.begin(); it != durable_groups_.end(); ++it) {
+    if (it->second->filter != filter) continue;
+    feeds_.remove_reader(it->first, nullptr);
+    if (Session* s = it->second->session.get()) stores_.sessions->end(s->client_id, s->epoch, [](auto) {});
+    durable_groups_.erase(it);
+    break;
+  }
+  if (!log) return;
+  auto d = std::make_unique<DurableGroup>();
+  d->filter = filter;
+  d->group = std::move(g);
+  d->log = log;
+  durable_groups_[log] = std::move(d);
+  claim_group(log);
+}
+
+void Core::claim_group(ports::LogId log) {
+  ports::SessionStore::Claim claim;
+  claim.client_id = std::string(1, '\0') + durable_groups_[log]->filter;
+  claim.durable = true;
+  claim.expiry = 0xFFFFFFFF;
+  claim.now = wall;
+  stores_.sessions->claim(std::move(claim), [this, log](result<ports::SessionStore::Claimed> claimed) {
+    if (claimed) return group_claimed(log, std::move(claimed->record));
+    log::warn("shared group cannot be read error=\"{}\"", claimed.error().message());
+    retry_groups_.push_back(log);
+  });
+}
+
+void Core::group_claimed(ports::LogId log, model::SessionRecord record) {
+  auto it = durable_groups_.find(log);
+  if (it == durable_groups_.end()) return stores_.sessions->end(record.client_id, record.epoch, [](auto) {});
+  DurableGroup& g = *it->second;
+  auto s = std::make_unique<Session>();
+  s->client_id = record.client_id;
+  s->durable = true;
+  s->epoch = record.epoch;
+  s->incarnation = record.incarnation;
+  const bool is_new = record.subscriptions.empty();
+  session::Subscription& sub = s->add(g.filter);
+  s->give_cursor(sub, log, is_new ? model::Position{} : record.subscriptions.front().next);
+  // Nobody has these any more: QoS 2 that a member took is in the member's record.
+  for (auto& out : record.outbound) {
+    InFlight e;
+    e.state = OutboundState::sent_qos1;
+    e.saved = true;
+    e.log = log;
+    e.position = out.position;
+    e.message = out.message;
+    s->window.restore(out.sequence, std::move(e));
+    g.ready.push_back(out.packet_id);
+  }
+  g.session = std::move(s);
+  if (is_new) {
+    Saved w;
+    w.change.subscriptions_set.push_back(record_of(sub));
+    save_group(g, std::move(w));
+  }
+  stores_.logs->join(g.filter, ports::kGroupMember, [this, log](result<ports::LogStore::Joined> joined) {
+    if (joined && durable_groups_.contains(log)) feeds_.add_reader(log, nullptr);
+    pump_group(log);
+  });
+}
+
+// ---------------------------------------------------------------- handing out
+
+void Core::pump_group(ports::LogId log) {
+  auto it = durable_groups_.find(log);
+  if (it == durable_groups_.end() || !it->second->session) return;
+  DurableGroup& g = *it->second;
+  g.again = true;
+  if (std::exchange(g.pumping, true)) return;
+  while (std::exchange(g.again, false)) hand_out_group(g);
+  g.pumping = false;
+  if (std::exchange(g.session->save_soon, false)) save_group(g, unsaved(*g.session));
+}
+
+/// Gives messages to members until nobody takes more, or nothing is left.
+void Core::hand_out_group(DurableGroup& g) {
+  while (next_of_group(g)) {
+    const PacketId id = g.ready.front();
+    InFlight& e = *g.session->window.find(id);
+    const model::MessageView& m = e.message->view();
+    if (m.expired(wall)) {
+      counters.dropped_expired.add();
+      g.ready.pop_front();
+      end_of_group(g, id);
+      continue;
+    }
+    GroupDelivery d{static_cast<std::uint32_t>(shard_), g.log, id, e.position, e.message, {}};
+    if (!pick_for_group(g, hash_bytes(m.topic), d.member)) return;
+    g.ready.pop_front();
+    ++g.loads[d.member.client.packed()].out;
+    if (d.member.client.shard == shard_)
+      take_from_group(d);
+    else
+      group_mail_[d.member.client.shard].deliveries.push_back(std::move(d));
+  }
+}
+
+/// True when there is one at the front of g.ready whose message is here.
+bool Core::next_of_group(DurableGroup& g) {
+  Session& s = *g.session;
+  for (;;) {
+    while (!g.ready.empty()) {
+      InFlight* e = s.window.find(g.ready.front());
+      if (e && e->message) return true;
+      if (e) return read_for_group(g, g.ready.front()), false;
+      g.ready.pop_front();
+    }
+    if (s.window.full(65535)) return false;
+    session::Cursor& cursor = g.cursor();
+    LogFeeds::Next n = feeds_.next(g.log, cursor.next);
+    counters.dropped_log_bound.add(n.lost);
+    if (!n.skip && !n.message) return false;
+    cursor.next = n.skip ? n.skip_to : n.message->position;
+    group_moved(g);
+    if (n.skip) continue;
+    InFlight e;
+    e.state = OutboundState::sent_qos1;
+    e.log = g.log;
+    e.position = n.message->position;
+    e.message = n.message->message;
+    // Of QoS 2 the store has to know before a member can make it its own.
+    const bool waits = e.message->view().qos == 2;
+    e.unsent = waits;
+    PacketId id = s.window.push(std::move(e));
+    if (waits)
+      s.save_soon = true;
+    else
+      g.set_ready(id);
+  }
+}
+
+/// What was under way when the broker stopped is in the log.
+void Core::read_for_group(DurableGroup& g, PacketId id) {
+  if (std::exchange(g.reading, true)) return;
+  model::Position at = g.session->window.find(id)->position;
+  stores_.logs->read(
+      g.log, {at.generation, at.offset - 1}, 1, [this, log = g.log, id, at](result<ports::LogPage> page) {
+        auto it = durable_groups_.find(log);
+        if (it == durable_groups_.end()) return;
+        DurableGroup& to = *it->second;
+        to.reading = false;
+        if (!page) return retry_groups_.push_back(log);
+        if (page->messages.empty() || page->messages.front().position != at) {  // a bound of the log took it away
+          counters.dropped_log_bound.add();
+          std::erase(to.ready, id);
+          end_of_group(to, id);
+        } else if (InFlight* e = to.session->window.find(id)) {
+          e->message = page->messages.front().message;
+        }
+        pump_group(log);
+      });
+}
+
+/// The next member that takes one, by the strategy. The group knows what its members have under way, so least in flight
+/// does not need the counts that volatile deliveries keep.
+bool Core::pick_for_group(DurableGroup& g, std::uint64_t topic_hash, Subscriber& out) {
+  SharedStrategy how = node_.shared_strategy.load(std::memory_order_relaxed);
+  const bool least = how == SharedStrategy::least_inflight;
+  if (least) how = SharedStrategy::round_robin;
+  std::uint32_t best = UINT32_MAX;
+  Rcu::Guard guard(node_.index.rcu(), shard_);
+  for (std::uint32_t i = 0, n = g.group->members.slots(); i < n; ++i, ++topic_hash) {
+    Subscriber s;
+    if (!g.group->pick(how, topic_hash, nullptr, s)) return false;
+    auto load = g.loads.find(s.client.packed());
+    const std::uint32_t has = load == g.loads.end() ? 0 : load->second.out;
+    if (load != g.loads.end() && (load->second.full || has >= load->second.most)) continue;
+    if (has >= best) continue;
+    best = has;
+    out = s;
+    if (!least || has == 0) break;
+  }
+  return best != UINT32_MAX;
+}
+
+/// One is over: its number is free.
+void Core::end_of_group(DurableGroup& g, PacketId id) {
+  Session& s = *g.session;
+  InFlight* e = s.window.find(id);
+  if (!e) return;
+  if (e->saved) s.set_done(id);
+  s.window.erase(id);
+  group_moved(g);
+}
+
+void Core::group_answer(const GroupAnswer& a) {
+  auto it = durable_groups_.find(a.log);
+  if (it == durable_groups_.end() || !it->second->session) return;
+  DurableGroup& g = *it->second;
+  if (auto load = g.loads.find(a.member.packed()); load != g.loads.end()) {
+    DurableGroup::Load& l = load->second;
+    if (a.what == What::done && !l.full && l.out >= l.most) l.most = std::min(l.most * 2, DurableGroup::kMost);
+    if (a.handle && l.out > 0) --l.out;
+    if (a.what == What::no_room) l.full = true;
+    if (a.what == What::room) l.full = false;
+    if (a.what == What::returned && l.out == 0) g.loads.erase(load);
+  }
+  if (a.what == What::done) end_of_group(g, a.handle);
+  if ((a.what == What::returned || a.what == What::no_room) && g.session->window.find(a.handle)) g.set_ready(a.handle);
+  pump_group(a.log);
+}
+
+// ---------------------------------------------------------------- its record
+
+void Core::group_moved(DurableGroup& g) {
+  g.session->set_moved(g.cursor());
+  if (!std::exchange(g.dirty, true)) dirty_groups_.push_back(g.log);
+}
+
+void Core::save_group(DurableGroup& g, Saved w) {
+  save(*g.session, ClientKey{}, std::move(w), [this, log = g.log](const result<void>& r, const Saved& saved) {
+    auto it = durable_groups_.find(log);
+    if (it == durable_groups_.end()) return;
+    DurableGroup& to = *it->second;
+    if (!r) {
+      to.session->forget_saved(saved.done);
+      to.session->save_soon |= !saved.unsent.empty();
+      return retry_groups_.push_back(log);
+    }
+    for (PacketId id : saved.unsent)
+      if (InFlight* e = to.session->window.find(id); e && e->unsent) {
+        e->unsent = false;
+        to.set_ready(id);
+      }
+    if (!saved.unsent.empty()) pump_group(log);
+  });
+}
+
+/// About once a second.
+void Core::tick_groups() {
+  for (ports::LogId log : std::exchange(retry_groups_, {})) {
+    auto it = durable_groups_.find(log);
+    if (it == durable_groups_.end()) continue;
+    if (it->second->session)
+      pump_group(log);
+    else
+      claim_group(log);
+  }
+  for (ports::LogId log : std::exchange(dirty_groups_, {})) {
+    auto it = durable_groups_.find(log);
+    if (it == durable_groups_.end()) continue;
+    it->second->dirty = false;
+    save_group(*it->second, unsaved(*it->second->session));
+  }
+}
+
+}  // namespace sb::broker
