@@ -48,11 +48,15 @@ VerifyLedger::VerifyLedger(std::uint32_t publishers, std::uint32_t topics, std::
       streams_(std::size_t{publishers} * topics * 2),
       seen_(streams_.size() * subscribers_.size()) {}
 
-MessageName VerifyLedger::send(std::uint32_t publisher, std::uint32_t topic, std::uint8_t qos) {
+MessageName VerifyLedger::next(std::uint32_t publisher, std::uint32_t topic, std::uint8_t qos) const {
   MessageName m{publisher, topic, qos, 0};
-  m.sequence = streams_[stream(m)].sent++;
-  ++counts_.sent;
+  m.sequence = streams_[stream(m)].sent;
   return m;
+}
+
+void VerifyLedger::send(const MessageName& m) {
+  streams_[stream(m)].sent = m.sequence + 1;
+  ++counts_.sent;
 }
 
 MessageName VerifyLedger::message(std::uint64_t token) const {

@@ -63,8 +63,10 @@ class VerifyLedger {
   VerifyLedger(std::uint32_t publishers, std::uint32_t topics, std::vector<Subscriber> subscribers);
 
   // --- The publishers' side
-  /// Names the next message of the stream. It counts as sent.
-  MessageName send(std::uint32_t publisher, std::uint32_t topic, std::uint8_t qos);
+  /// The name of the stream's next message.
+  MessageName next(std::uint32_t publisher, std::uint32_t topic, std::uint8_t qos) const;
+  /// The message that next() has named goes out.
+  void send(const MessageName& m);
   /// PUBACK, or PUBREC with PUBCOMP: from now on it is owed to each subscriber whose filters match.
   void acknowledge(const MessageName& m);
   /// The broker has said that it does not take it: nobody is owed it, though it may come.

@@ -22,6 +22,12 @@ constexpr std::uint64_t kMessages = 20;  // of each stream
 // Subscriber 0 takes all at QoS 2, subscriber 1 all at QoS 1, subscriber 2 topic 1 only, by two filters.
 std::vector<VerifyLedger::Subscriber> subscribers() { return {{2, {1, 1}}, {1, {1, 1}}, {2, {0, 2}}}; }
 
+MessageName send(VerifyLedger& ledger, std::uint32_t publisher, std::uint32_t topic, std::uint8_t qos) {
+  MessageName m = ledger.next(publisher, topic, qos);
+  ledger.send(m);
+  return m;
+}
+
 /// A run: what a good broker does, unless `tamper` does something else with a message on its way to a subscriber.
 struct Trial {
   using Tamper = std::function<bool(Trial&, std::uint32_t subscriber, const MessageName&)>;  ///< true: it has done it
@@ -36,7 +42,7 @@ struct Trial {
       for (std::uint32_t p = 0; p < kPublishers; ++p)
         for (std::uint32_t t = 0; t < kTopics; ++t)
           for (std::uint8_t qos : {1, 2}) {
-            MessageName m = ledger.send(p, t, qos);
+            MessageName m = send(ledger, p, t, qos);
             ledger.acknowledge(m);
             deliver_to_all(m, tamper);
           }
@@ -173,7 +179,7 @@ TEST(VerifyLedger, OneCopyForEachOverlappingFilterIsAllowed) {
 
 TEST(VerifyLedger, WhatWasRefusedIsOwedToNobodyAndMayCome) {
   VerifyLedger ledger(1, 1, {{2, {1}}});
-  MessageName a = ledger.send(0, 0, 2), b = ledger.send(0, 0, 2), c = ledger.send(0, 0, 2);
+  MessageName a = send(ledger, 0, 0, 2), b = send(ledger, 0, 0, 2), c = send(ledger, 0, 0, 2);
   ledger.refuse(a);
   ledger.refuse(b);
   ledger.acknowledge(c);
@@ -187,7 +193,7 @@ TEST(VerifyLedger, WhatWasRefusedIsOwedToNobodyAndMayCome) {
 
 TEST(VerifyLedger, WhatWasNeverAnsweredIsABreach) {
   VerifyLedger ledger(1, 1, {{2, {1}}});
-  for (int i = 0; i < 3; ++i) ledger.send(0, 0, 1);
+  for (int i = 0; i < 3; ++i) send(ledger, 0, 0, 1);
   ledger.acknowledge({0, 0, 1, 1});
   for (std::uint64_t i = 0; i < 3; ++i) ledger.deliver(0, {0, 0, 1, i}, 1);
   ledger.close();
@@ -202,18 +208,18 @@ TEST(VerifyLedger, ARunInWhichNothingHappenedProvesNothing) {
   EXPECT_THAT(complaints(idle.counts()), ElementsAre(HasSubstr("nothing was sent")));
 
   VerifyLedger deaf(1, 1, {{2, {1}}});
-  deaf.send(0, 0, 1);
+  send(deaf, 0, 0, 1);
   deaf.refuse({0, 0, 1, 0});
   deaf.close();
   EXPECT_THAT(complaints(deaf.counts()), ElementsAre(HasSubstr("nothing was acknowledged")));
 
   VerifyLedger mute(1, 1, {{2, {1}}});
-  mute.acknowledge(mute.send(0, 0, 1));
+  mute.acknowledge(send(mute, 0, 0, 1));
   mute.close();
   EXPECT_THAT(complaints(mute.counts()), ElementsAre(HasSubstr("nothing was delivered"), HasSubstr("never came")));
 
   VerifyLedger alone(1, 1, {{2, {0}}});
-  alone.acknowledge(alone.send(0, 0, 1));
+  alone.acknowledge(send(alone, 0, 0, 1));
   alone.close();
   EXPECT_FALSE(complaints(alone.counts()).empty());
 }
