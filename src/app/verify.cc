@@ -27,6 +27,7 @@ constexpr const char* kFooter =
     "  - every publish that was acknowledged (PUBACK, PUBCOMP) has come to every subscriber whose filters match it\n"
     "  - a message of QoS 2 on both sides has come exactly once\n"
     "  - the messages of a publisher on one topic with one QoS have come for the first time in the order of sending\n"
+    "  - with --shared, all of this holds for the group as for one subscriber, except for the order\n"
     "  - nothing has come that was not sent, or in other words, or to somebody whom it was not for\n"
     "  - every publish was answered, and no subscriber's session was forgotten\n"
     "\n"
@@ -71,7 +72,7 @@ void check(const VerifyOptions& o) {
   if (o.payload.low < VerifyWire::kSmallest || o.payload.high > 16e6)
     bad("--payload", fmt::format("is between {} and 16000000 bytes; the smallest hold the name of the message",
                                  VerifyWire::kSmallest));
-  if (!VerifyLedger::fits(o.publishers, o.topics, o.subscribers))
+  if (!VerifyLedger::fits(o.publishers, o.topics, o.subscribers + 1ull))
     bad("--topics", "times --publishers times --subscribers is more than 33 million: too much to keep books of");
   if (!o.broker.empty() && !(o.pid_files.empty() && o.restarts.empty()))
     bad("--broker-cmd", "takes the place of --kill-pid-file and --restart-cmd");
@@ -164,13 +165,15 @@ void add_verify_command(CLI::App& app, Exit& exit) {
   number("--settle", o->settle, "Seconds without anything new that end the run; 2 by default", 0.1, 1e4);
   number("--drain", o->drain, "Seconds that everything has to come in after the publishing; 120 by default", 1, 1e6);
   command->add_flag("--overlap", o->overlap, "Subscribers have filters that overlap");
+  number("--shared", o->shared, "Further subscribers that share one subscription; none by default", 1, 1e5);
   number("--seed", o->seed, "Makes the same random choices again; a new one by default", 1, 1e18);
   command->option_defaults()->group("Disturbances");
   span("--cut", o->cut, "Time between connections that are cut; 0.2..1 by default, 0 = none is");
   span("--away", o->away,
        "Time that a subscriber stays away, a quarter of them at once; 0.5..3 by default, 0 = none is");
   words("--broker-cmd", o->broker, "The broker as a command in the foreground: started, killed, started again", "CMD");
-  words("--kill-pid-file", o->pid_files, "File with the process id of a broker to kill; one for each broker", "FILE");
+  words("--kill-pid-file", o->pid_files,
+        "File with the process id of a broker to kill; one for each node, in their order", "FILE");
   words("--restart-cmd", o->restarts, "Shell command that starts it again, once for each file", "CMD");
   number("--kills", o->kills, "How many times a broker gets SIGKILL", 1, 1e6);
   span("--kill-every", o->kill_every, "Time from a restart to the next kill; 1..3 by default");

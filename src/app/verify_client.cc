@@ -148,9 +148,9 @@ void VerifyPublisher::on_published(std::uint64_t token, mqtt::Reason reason, std
   on_room();
 }
 
-VerifySubscriber::VerifySubscriber(VerifyShared& shared, std::uint32_t number, std::string id,
+VerifySubscriber::VerifySubscriber(VerifyShared& shared, std::uint32_t number, std::uint32_t entry, std::string id,
                                    std::vector<std::string> filters, std::uint8_t qos)
-    : VerifyClient(shared, number, std::move(id)), filters_(std::move(filters)), qos_(qos) {}
+    : VerifyClient(shared, number, std::move(id)), entry_(entry), filters_(std::move(filters)), qos_(qos) {}
 
 void VerifySubscriber::connected(bool session_present) {
   if (ready_ && session_present) return;
@@ -182,9 +182,9 @@ void VerifySubscriber::on_suback(const mqtt::SubscribeAck& a) {
 void VerifySubscriber::on_message(const mqtt::Publish& m) {
   std::string problem;
   if (auto name = shared_.wire->read(m.topic, m.payload, problem))
-    shared_.ledger->deliver(number_, *name, m.qos);
+    shared_.ledger->deliver(entry_, *name, m.qos);
   else
-    shared_.ledger->forge(number_, std::move(problem));
+    shared_.ledger->forge(entry_, std::move(problem));
   MonoTime now = shared_.now();
   if (shared_.publishing)
     shared_.conduct.longest_pause = std::max(shared_.conduct.longest_pause, now - shared_.last_delivery);

@@ -119,8 +119,9 @@ class VerifyPublisher final : public VerifyClient {
 /// Subscribes with its filters and enters all that comes into the books.
 class VerifySubscriber final : public VerifyClient {
  public:
-  VerifySubscriber(VerifyShared& shared, std::uint32_t number, std::string id, std::vector<std::string> filters,
-                   std::uint8_t qos);
+  /// `entry`: its number in the books, which the members of a shared group have in common.
+  VerifySubscriber(VerifyShared& shared, std::uint32_t number, std::uint32_t entry, std::string id,
+                   std::vector<std::string> filters, std::uint8_t qos);
 
  private:
   void connected(bool session_present) override;
@@ -128,6 +129,7 @@ class VerifySubscriber final : public VerifyClient {
   void on_message(const mqtt::Publish& m) override;
   void subscribe();
 
+  std::uint32_t entry_;
   std::vector<std::string> filters_;
   std::uint8_t qos_;
 };

@@ -86,7 +86,7 @@ void VerifyLedger::deliver(std::uint32_t subscriber, const MessageName& m, std::
   if (qos != std::min(m.qos, s.qos)) note(Breach::wrong_qos, subscriber, m);
   switch (seen_[subscriber * streams_.size() + stream(m)].insert(m.sequence)) {
     case NumberSet::Sight::late:
-      note(Breach::disorder, subscriber, m);
+      if (!s.group) note(Breach::disorder, subscriber, m);
       [[fallthrough]];
     case NumberSet::Sight::in_order:
       ++counts_.delivered;

@@ -59,6 +59,7 @@ class VerifyLedger {
   struct Subscriber {
     std::uint8_t qos = 2;              ///< granted
     std::vector<std::uint8_t> copies;  ///< by topic: how many of its filters match it, 0 = none
+    bool group = false;                ///< many clients in turn: no order is promised between them
   };
   VerifyLedger(std::uint32_t publishers, std::uint32_t topics, std::vector<Subscriber> subscribers);
 

@@ -35,7 +35,8 @@ struct VerifyOptions {
   Span away{0.5, 3};          ///< seconds that a subscriber stays away; high = 0: none does
   Span cut{0.2, 1};           ///< seconds between connections that are cut; high = 0: none is
   bool overlap = false;
-  std::uint64_t seed = 0;  ///< 0 = a random one
+  std::uint32_t shared = 0;  ///< further subscribers, in one shared group
+  std::uint64_t seed = 0;    ///< 0 = a random one
 
   std::vector<std::string> pid_files, restarts;  ///< one of each per broker that is killed
   std::string broker;                            ///< command that is the broker: started, killed and started again

@@ -21,8 +21,9 @@ std::string verify_table(const VerifyOptions& o, const std::string& where, const
   const VerifyConduct& d = r.conduct;
   const FaultCounts& f = r.faults;
   ReportTable t;
-  t.line("run", "{} publishers, {} subscribers, {} topics, QoS {} at {}; {:.1f} s, drained in {:.1f} s, seed {}",
-         o.publishers, o.subscribers, o.topics, o.qos, where, r.publishing_seconds, r.draining_seconds, r.seed);
+  t.line("run", "{} publishers, {} subscribers{}, {} topics, QoS {} at {}; {:.1f} s, drained in {:.1f} s, seed {}",
+         o.publishers, o.subscribers, o.shared ? fmt::format(" and {} that share", o.shared) : "", o.topics, o.qos,
+         where, r.publishing_seconds, r.draining_seconds, r.seed);
   t.line("sent", "{} publishes: {} acknowledged, {} refused, {} unanswered", c.sent, c.acknowledged, c.refused,
          c.of(Breach::unanswered));
   t.line("delivered", "{} messages; owed {}", c.delivered, c.owed);
@@ -55,6 +56,7 @@ std::string verify_json(const VerifyOptions& o, const std::string& where, const 
   number("seed", r.seed);
   number("publishers", o.publishers);
   number("subscribers", o.subscribers);
+  number("shared", o.shared);
   number("topics", o.topics);
   j.text("qos", o.qos);
   j.number("seconds", r.publishing_seconds, 3);

@@ -28,13 +28,14 @@ class VerifyRun {
     wire_ = std::make_unique<VerifyWire>(run_id_, o.topics, static_cast<std::uint32_t>(o.payload.high));
     std::vector<VerifySubscription> plan = plan_subscriptions(o, *wire_);
     std::vector<VerifyLedger::Subscriber> expected;
-    for (auto& s : plan) expected.push_back({s.qos, s.copies});
+    for (auto& s : plan)
+      if (s.entry == expected.size()) expected.push_back({s.qos, s.copies, s.entry >= o.subscribers});
     ledger_ = std::make_unique<VerifyLedger>(o.publishers, o.topics, std::move(expected));
     shared_.wire = wire_.get();
     shared_.ledger = ledger_.get();
-    for (std::uint32_t i = 0; i < o.subscribers; ++i)
-      subscribers_.push_back(
-          std::make_unique<VerifySubscriber>(shared_, i, id('s', i), std::move(plan[i].filters), plan[i].qos));
+    for (std::uint32_t i = 0; i < plan.size(); ++i)
+      subscribers_.push_back(std::make_unique<VerifySubscriber>(shared_, plan[i].number, plan[i].entry, id('s', i),
+                                                                std::move(plan[i].filters), plan[i].qos));
     for (std::uint32_t i = 0; i < o.publishers; ++i)
       publishers_.push_back(std::make_unique<VerifyPublisher>(shared_, i, id('p', i)));
     for (auto& c : subscribers_) clients_.push_back(c.get());

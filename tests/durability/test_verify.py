@@ -18,7 +18,7 @@ def at(endpoint) -> list[str]:
 
 
 @pytest.mark.parametrize("options", [
-    [], ["--overlap"], ["-q", "1", "-V", "mqttv311"], ["-q", "2", "-V", "mqttv5"], ["--payload", "48..5000"],
+    [], ["--overlap"], ["--shared", "4"], ["-q", "1", "-V", "mqttv311"], ["-q", "2", "-V", "mqttv5"], ["--payload", "48..5000"],
     ["--rate", "0", "--publishers", "3", "--window", "50"]], ids=lambda o: " ".join(o) or "default")
 @pytest.mark.concurrent
 def test_what_is_kept_in_memory(broker, verify, options):

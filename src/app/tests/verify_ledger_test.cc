@@ -177,6 +177,16 @@ TEST(VerifyLedger, OneCopyForEachOverlappingFilterIsAllowed) {
   EXPECT_THAT(complaints(run.ledger.counts()), IsEmpty());
 }
 
+TEST(VerifyLedger, AGroupIsOneSubscriberWithoutOrder) {
+  VerifyLedger ledger(1, 1, {{2, {1}, true}});
+  for (int i = 0; i < 4; ++i) ledger.acknowledge(send(ledger, 0, 0, 2));
+  for (std::uint64_t i : {1, 0, 2, 2}) ledger.deliver(0, {0, 0, 2, i}, 2);
+  ledger.close();
+  EXPECT_EQ(ledger.counts().of(Breach::disorder), 0u);
+  EXPECT_EQ(ledger.counts().of(Breach::duplicate), 1u);
+  EXPECT_EQ(ledger.counts().of(Breach::lost), 1u);
+}
+
 TEST(VerifyLedger, WhatWasRefusedIsOwedToNobodyAndMayCome) {
   VerifyLedger ledger(1, 1, {{2, {1}}});
   MessageName a = send(ledger, 0, 0, 2), b = send(ledger, 0, 0, 2), c = send(ledger, 0, 0, 2);

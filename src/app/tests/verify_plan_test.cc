@@ -49,6 +49,20 @@ TEST(VerifyPlan, TheBooksKnowHowManyFiltersMatch) {
     }
 }
 
+TEST(VerifyPlan, AGroupHasOneEntry) {
+  VerifyOptions o;
+  o.subscribers = 2;
+  o.shared = 3;
+  VerifyWire wire(1, o.topics, 64);
+  auto plan = plan_subscriptions(o, wire);
+  ASSERT_EQ(plan.size(), 5u);
+  for (std::size_t i = 2; i < 5; ++i) {
+    EXPECT_EQ(plan[i].entry, 2u);
+    EXPECT_EQ(plan[i].number % 2, 1u);
+    EXPECT_THAT(plan[i].filters[0], ::testing::StartsWith("$share/"));
+  }
+}
+
 TEST(VerifyPlan, EachVersionHasBothQos) {
   VerifyOptions o;
   VerifyWire wire(1, o.topics, 64);
