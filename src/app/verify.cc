@@ -162,7 +162,8 @@ void add_verify_command(CLI::App& app, Exit& exit) {
   number("--rate", o->rate, "Publishes a second of all publishers together; 2000 by default, 0 = full speed", 0, 1e9);
   number("--duration", o->duration, "Seconds of publishing, or longer until all kills are done; 10 by default", 0.1,
          1e6);
-  number("--settle", o->settle, "Seconds without anything new that end the run; 2 by default", 0.1, 1e4);
+  number("--settle", o->settle,
+         "Seconds without anything new, from a broker that answers, that end the run; 2 by default", 0.1, 1e4);
   number("--drain", o->drain, "Seconds that everything has to come in after the publishing; 120 by default", 1, 1e6);
   command->add_flag("--overlap", o->overlap, "Subscribers have filters that overlap");
   number("--shared", o->shared, "Further subscribers that share one subscription; none by default", 1, 1e5);

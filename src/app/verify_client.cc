@@ -55,6 +55,11 @@ void VerifyClient::leave(Millis away) {
   connection_.disconnect();
 }
 
+void VerifyClient::ask() {
+  answered_ = false;
+  (void)engine().unsubscribe({"verify/nothing"});  // lost with the connection, and then asked again
+}
+
 void VerifyClient::forget() {
   shared_.hub.loop().timers().cancel(back_);
   ending_ = Ending::closing;

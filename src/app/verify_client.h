@@ -22,7 +22,7 @@ struct VerifyConduct {
   std::uint64_t lost_sessions = 0;       ///< subscribers': a breach, since SUBACK had promised it
   std::uint64_t lost_publishers = 0;     ///< publishers' sessions: no breach by itself, what comes of it is counted
   std::uint64_t unreachable = 0;         ///< clients that were not connected at the end
-  std::uint64_t unfinished = 0;          ///< 1: messages were still coming when the time was up
+  std::uint64_t unfinished = 0;          ///< 1: the broker had not come to rest when the time was up
   Millis longest_pause{0};               ///< without any delivery, while there was publishing
 };
 
@@ -67,6 +67,11 @@ class VerifyClient : protected client::Handler {
   void forget();
   bool gone() const { return ending_ == Ending::gone; }
 
+  /// Asks the broker something to which it can answer only when it has read all that we sent before: our
+  /// acknowledgements, without which it may hold messages back.
+  void ask();
+  bool answered() const { return answered_; }
+
   bool up() { return connection_.engine().connected(); }
   /// Is staying away, or on its way back from that.
   bool away() const { return away_; }
@@ -76,6 +81,7 @@ class VerifyClient : protected client::Handler {
  protected:
   void on_connected(const mqtt::Connack& c) override;
   void on_closed(const client::Stop& stop) override;
+  void on_unsuback(const mqtt::SubscribeAck&) override { answered_ = true; }
   virtual void connected(bool session_present) = 0;
   client::Engine& engine() { return connection_.engine(); }
 
@@ -94,7 +100,7 @@ class VerifyClient : protected client::Handler {
   client::Connection connection_;
   CallTimer back_;
   bool accepted_ = false;  ///< ever
-  bool away_ = false, leaving_ = false;
+  bool away_ = false, leaving_ = false, answered_ = false;
   Millis absence_{0};
   unsigned attempts_ = 0;
   Ending ending_ = Ending::no;

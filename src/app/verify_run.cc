@@ -162,21 +162,36 @@ class VerifyRun {
     ++shared_.conduct.absences;
   }
 
-  /// Until nothing new has come for a while to clients that are all there.
+  /// Until nothing new comes to clients that are all there, from a broker that has read all that they sent. Silence
+  /// alone is not enough: a broker that works its way through thousands of acknowledgements sends no message for
+  /// seconds.
   void drain() {
     auto here = static_cast<std::size_t>(std::ranges::count_if(clients_, [](auto* c) { return c->up(); }));
     if (here < clients_.size()) shared_.last_news = loop_.now();
-    bool quiet = loop_.now() - shared_.last_news >= millis(options_.settle);
+    bool answered = std::ranges::all_of(publishers_, [](auto& p) { return p->unacknowledged() == 0; });
+    bool quiet = here == clients_.size() && answered && has_settled();
     bool late = in_phase() >= millis(options_.drain);
     if (!quiet && !late) return;
     shared_.conduct.unreachable = clients_.size() - here;
-    shared_.conduct.unfinished = !quiet && here == clients_.size();
+    shared_.conduct.unfinished = !quiet && answered && here == clients_.size();
     result_.draining_seconds = static_cast<double>(in_phase().count()) / 1e3;
     ledger_->close();
     result_.counts = ledger_->counts();
     result_.findings = ledger_->findings();
     enter(Phase::forgetting);
     for (auto* c : clients_) c->forget();
+  }
+
+  bool has_settled() {
+    MonoTime now = loop_.now();
+    if (shared_.last_news >= asked_) {  // after the last question, or before the first
+      if (now - shared_.last_news < millis(options_.settle / 2)) return false;
+      asked_ = answered_ = now;
+      for (auto* c : clients_) c->ask();
+      return false;
+    }
+    if (!std::ranges::all_of(clients_, [](auto* c) { return c->answered(); })) answered_ = now;
+    return now - answered_ >= millis(options_.settle / 2);
   }
 
   void show_progress() {
@@ -203,8 +218,9 @@ class VerifyRun {
   CallTimer tick_{[this] { tick(); }};
   Phase phase_ = Phase::opening;
   MonoTime since_{}, next_cut_{}, next_shown_{};
-  double paced_ = 0;      ///< publishes so far
-  std::size_t turn_ = 0;  ///< whose turn it is to publish
+  MonoTime asked_{}, answered_{};  ///< the question of ask(), in the drain
+  double paced_ = 0;               ///< publishes so far
+  std::size_t turn_ = 0;           ///< whose turn it is to publish
   bool interrupted_ = false;
 };
 
@@ -217,7 +233,7 @@ std::vector<std::string> complaints(const VerifyCounts& counts, const VerifyCond
   };
   say(conduct.lost_sessions, fmt::format("{} times a subscriber's session was forgotten", conduct.lost_sessions));
   say(conduct.unreachable, fmt::format("{} clients could not connect at the end", conduct.unreachable));
-  say(conduct.unfinished, "messages were still coming when the time to drain was over; see --drain");
+  say(conduct.unfinished, "the broker was still busy when the time to drain was over; see --drain");
   return all;
 }
 

@@ -2,6 +2,7 @@
 """A proxy in front of a good broker that makes a bad one of it: it does to one message what a broker must not do."""
 import socket
 import threading
+import time
 
 PUBLISH, PUBACK, PUBREC = 3, 4, 5
 FAKE_ID = 60000  # a packet id that no broker gets to in a short run
@@ -86,6 +87,14 @@ class Repeat(Fault):
 class Change(Fault):
     def strike(self, frame, answer):
         return frame.data[:-1] + bytes([frame.data[-1] ^ 1])
+
+
+class Stall(Fault):
+    """No fault: a broker that says nothing for a while, and then goes on."""
+
+    def strike(self, frame, answer):
+        time.sleep(5)
+        return frame.data
 
 
 class Swap(Fault):

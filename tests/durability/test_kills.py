@@ -22,7 +22,7 @@ def embedded(tmp_path_factory):
 
 
 def killing(kills: int) -> list:
-    return ["--kills", kills, "--kill-every", "0.3..2", "--duration", 5]
+    return ["--kills", kills, "--kill-every", "0.3..2", "--duration", 5, "--settle", 4]
 
 
 @pytest.mark.parametrize("options", [[], ["--overlap"], ["--rate", "0", "--publishers", "4"]],

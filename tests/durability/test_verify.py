@@ -42,6 +42,14 @@ def test_a_bad_broker_is_found_out(broker, verify, qos, fault, breaches):
     assert len(r["findings"]) == sum(breaches.values())
 
 
+def test_silence_is_not_the_end(broker, verify):
+    """A broker that owes an answer is waited for, however quiet it is."""
+    proxy = tamper.Proxy(broker.listeners["mqtt"], tamper.Stall(1, at=900))
+    r = verify("-p", proxy.port, *SHORT, *CALM, "-q", "1", "--subscribers", 1, "--rate", 500)
+    proxy.close()
+    assert r["ok"] and r["drain_seconds"] > 3, r
+
+
 def test_nothing_arrives(broker, verify):
     proxy = tamper.Proxy(broker.listeners["mqtt"], tamper.LoseAll(1, at=0))
     r = verify("-p", proxy.port, *SHORT, *CALM, "-q", "1")
