@@ -3,10 +3,9 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
 #include <limits>
 
-#include "app/json_text.h"
+#include "app/report_text.h"
 
 namespace sb::app {
 namespace {
@@ -29,35 +28,7 @@ double units(const BenchOptions& o, const BenchResult& r) {
 
 double bytes_per_connection(const BenchResult& r) { return per(count(r.rss_after) - count(r.rss_before), r.open); }
 
-class Table {
- public:
-  template <class... T>
-  void line(const char* name, fmt::format_string<T...> format, T&&... values) {
-    text_ += fmt::format("{:<12}", name) + fmt::format(format, std::forward<T>(values)...) + '\n';
-  }
-  std::string text_;
-};
-
-/// One flat object.
-class Json {
- public:
-  Json() : text_("{") {}
-  void text(const char* name, std::string_view v) { add_json_string(member(name), v); }
-  void number(const char* name, std::uint64_t v) { fmt::format_to(std::back_inserter(member(name)), "{}", v); }
-  void number(const char* name, double v, int digits) {
-    fmt::format_to(std::back_inserter(member(name)), "{:.{}f}", v, digits);
-  }
-  std::string done() { return text_ + "}\n"; }
-
- private:
-  std::string& member(const char* name) {
-    text_ += fmt::format("{}\"{}\":", text_.size() > 1 ? "," : "", name);
-    return text_;
-  }
-  std::string text_;
-};
-
-void add_flow(Table& t, const BenchOptions& o, const BenchResult& r) {
+void add_flow(ReportTable& t, const BenchOptions& o, const BenchResult& r) {
   t.line("published", "{:>12.0f} /s   {} messages of {} bytes, QoS {}", per(count(r.measured.published), r.seconds),
          r.measured.published, o.payload, o.qos);
   t.line("delivered", "{:>12.0f} /s   {} messages", per(count(r.measured.received), r.seconds), r.measured.received);
@@ -68,7 +39,7 @@ void add_flow(Table& t, const BenchOptions& o, const BenchResult& r) {
   if (r.total.stalls) t.line("stalls", "{} windows stood still for a second and were opened again", r.total.stalls);
 }
 
-void add_idle(Table& t, const BenchOptions& o, const BenchResult& r) {
+void add_idle(ReportTable& t, const BenchOptions& o, const BenchResult& r) {
   t.line("opened", "{} connections in {:.2f} s: {:.0f} /s", r.open, r.opening_seconds, per(r.open, r.opening_seconds));
   if (o.pids.empty()) return;
   t.line("memory", "{:.0f} bytes per connection ({:.1f} MiB in all)", bytes_per_connection(r),
@@ -88,7 +59,7 @@ const char* warning(const BenchOptions& o, const BenchResult& r) {
 }  // namespace
 
 std::string bench_table(const BenchOptions& o, const client::Target& target, const BenchResult& r) {
-  Table t;
+  ReportTable t;
   std::string who = o.publishes() ? fmt::format("{} publishers, {} subscribers", o.pubs, o.subs)
                                   : fmt::format("{} connections", o.conns);
   std::string pace = !o.publishes() ? ""
@@ -111,11 +82,11 @@ std::string bench_table(const BenchOptions& o, const client::Target& target, con
            o.publishes() ? "delivered message" : "connection", per(r.own_cpu_seconds * 100, r.seconds));
   }
   if (r.total.disconnects) t.line("disconnects", "{}", r.total.disconnects);
-  return t.text_ + warning(o, r);
+  return t.text() + warning(o, r);
 }
 
 std::string bench_json(const BenchOptions& o, const client::Target& target, const BenchResult& r) {
-  Json j;
+  JsonLine j;
   j.text("scenario", o.scenario_name);
   j.text("target", target.name());
   j.number("seconds", r.seconds, 3);

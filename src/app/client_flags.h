@@ -14,7 +14,7 @@ class App;
 
 namespace sb::app {
 
-/// The options that pub, sub and bench have in common: where the broker is, who we are, TLS, WebSocket. As written.
+/// The options that client commands have in common: where the broker is, who we are, TLS, WebSocket. As written.
 /// Must live as long as the command.
 struct ClientFlags {
   std::string host, unix_path, url, bind_address;

@@ -89,6 +89,7 @@ void EventLoop::begin_turn() {
   assert(in_loop_thread());
   read_clocks();
   ++turns_;
+  in_turn_ = true;
   if (turn_) turn_->on_turn_begin();
   for (std::size_t i = 0, n = std::exchange(waiting_, 0); i < n; ++i)
     if (auto* h = static_cast<EventHandler*>(events_[i].data.ptr)) h->on_events(events_[i].events);
@@ -99,6 +100,9 @@ void EventLoop::end_turn() {
   box_.drain();
   timers_.run(now_);
   more_ = turn_ && turn_->on_turn_end();
+  for (std::size_t i = 0; i < turn_ends_.size(); ++i) turn_ends_[i]->on_end_of_turn();  // grows while it is walked
+  turn_ends_.clear();
+  in_turn_ = false;
 }
 
 void EventLoop::run_turn(int timeout_ms) {

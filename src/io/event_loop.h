@@ -42,6 +42,15 @@ class Turn {
   ~Turn() = default;
 };
 
+/// Something to be done once, when the turn that asked for it ends.
+class TurnEnd {
+ public:
+  virtual void on_end_of_turn() = 0;
+
+ protected:
+  ~TurnEnd() = default;
+};
+
 /// An event loop over epoll, edge-triggered. A turn is: wait, events, mail from other threads, timers, turn end. One
 /// clock read per turn. Everything but post() and stop() belongs to the thread that runs it: one and the same all the
 /// time with run(), one at a time with LoopThreads.
@@ -80,6 +89,10 @@ class EventLoop {
   MonoTime now() const { return now_; }
   WallTime wall() const { return wall_; }
   Timers& timers() { return timers_; }
+  /// True from the turn's beginning to its end: what is asked then can be gathered until at_turn_end().
+  bool in_turn() const { return in_turn_; }
+  /// Within a turn: calls `e` once, behind everything else of this turn. It stays valid until then.
+  void at_turn_end(TurnEnd* e) { turn_ends_.push_back(e); }
   bool in_loop_thread() const { return thread_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
   void set_turn(Turn* t) { turn_ = t; }
   /// Turns so far, for statistics.
@@ -136,6 +149,8 @@ class EventLoop {
   std::atomic<bool> asleep_{false};
   std::atomic<bool> stopping_{false};
   bool more_ = false;
+  bool in_turn_ = false;
+  std::vector<TurnEnd*> turn_ends_;
   std::array<epoll_event, kEvents> events_;
   std::size_t waiting_ = 0;  ///< events that the turn has not handled
   std::chrono::steady_clock::time_point began_{};

@@ -44,6 +44,7 @@ struct Limits {
   std::uint32_t retained_messages = 1000000;  ///< retained messages; above: refused 0x97, counted
   std::size_t log_bytes = 256 * 1024 * 1024;  ///< bytes of one log; above: the oldest go, sessions are told (gap)
   std::uint32_t log_messages = 1000000;       ///< messages of one log; as log_bytes
+  std::uint32_t log_age = 0;                  ///< seconds that messages of a log are kept, 0 = no bound; as log_bytes
   std::size_t logs_total_bytes =
       4ull * 1024 * 1024 * 1024;                   ///< bytes of all logs; above: as log_bytes, in the log that grows
   std::uint32_t sessions = 10000000;               ///< durable sessions; above: a new one is refused with 0x97

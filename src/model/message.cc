@@ -5,8 +5,6 @@
 #include <cstring>
 #include <new>
 
-#include "base/hash_map.h"
-
 namespace sb::model {
 namespace {
 std::string_view put(char*& at, std::string_view bytes) {
@@ -17,7 +15,16 @@ std::string_view put(char*& at, std::string_view bytes) {
 }
 }  // namespace
 
-std::uint64_t publisher_of(std::string_view client_id) { return hash_bytes(client_id) | 1u; }
+std::uint64_t publisher_of(std::string_view client_id) {
+  // The same in every process: it is stored with messages. FNV-1a, mixed once more. Who makes an id with the hash of
+  // another only keeps its own No Local subscriptions from the other's messages.
+  std::uint64_t h = 0xCBF29CE484222325u;
+  for (unsigned char c : client_id) h = (h ^ c) * 0x100000001B3u;
+  h ^= h >> 32;
+  h *= 0xD6E8FEB86659FD93u;
+  h ^= h >> 32;
+  return h | 1u;
+}
 
 Message::Message(const MessageView& m, char* storage) : view_(m) {
   view_.topic = put(storage, m.topic);

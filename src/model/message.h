@@ -9,7 +9,7 @@
 
 namespace sb::model {
 
-/// Stands for a client id where comparing it has to be cheap [MQTT-3.8.3-3]; never 0.
+/// Stands for a client id where comparing it has to be cheap [MQTT-3.8.3-3]; never 0, the same in every process.
 std::uint64_t publisher_of(std::string_view client_id);
 
 /// One published message as views; whoever makes one says how long the bytes live (a turn, or as long as a Message).

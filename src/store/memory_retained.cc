@@ -7,12 +7,6 @@
 namespace sb::store {
 namespace {
 
-/// The part of a filter before its first wildcard level.
-std::string_view literal_prefix(std::string_view filter) {
-  std::size_t wild = filter.find_first_of("+#");
-  return filter.substr(0, wild);
-}
-
 /// The first string behind everything that begins with `prefix`, which ends with a slash; "" when prefix is empty.
 std::string behind(std::string_view prefix) {
   if (prefix.empty()) return {};
@@ -22,6 +16,8 @@ std::string behind(std::string_view prefix) {
 }
 
 }  // namespace
+
+std::string_view literal_prefix(std::string_view filter) { return filter.substr(0, filter.find_first_of("+#")); }
 
 std::string next_candidate(std::string_view filter, std::string_view topic) {
   model::Levels f(filter), t(topic);

@@ -24,6 +24,9 @@ class MemoryRetained final : public ports::RetainedStore {
   std::atomic<std::size_t> count_{0};
 };
 
+/// The part of a filter before its first wildcard level.
+std::string_view literal_prefix(std::string_view filter);
+
 /// Where a walk over topics in byte order goes on from `topic`, which does not match `filter`: the least string above
 /// `topic` that a matching topic can have in front of it, "" when none follows. Skips whole subtrees.
 std::string next_candidate(std::string_view filter, std::string_view topic);

@@ -3,7 +3,14 @@
 
 #include <utility>
 
+#include "store/outbox.h"
+
 namespace sb::store {
+
+Service::Service(Backend backend) : backend_(std::move(backend)) {
+  loop_.set_turn(backend_.engine.get());
+  if (backend_.engine) backend_.engine->start(loop_);
+}
 
 void Service::start() {
   thread_ = std::thread([this] { loop_.run(); });
@@ -11,35 +18,36 @@ void Service::start() {
 
 void Service::stop() {
   if (!thread_.joinable()) return;
-  loop_.post_fn([this] { loop_.stop(); });  // what was asked before is still done
+  loop_.post_fn([this] {  // what was asked before is still done
+    if (backend_.engine) backend_.engine->stop();
+    loop_.stop();
+  });
   thread_.join();
 }
 
-namespace {
-
 /// Carries requests of one shard to the store thread and the answers back.
-struct Bridge {
-  io::EventLoop& store;
-  io::EventLoop& shard;
+struct ShardStores::Bridge {
+  Bridge(Service& service, io::EventLoop& shard) : requests(shard, service.loop()), answers(service.loop(), shard) {
+    if (Engine* engine = service.backend().engine.get())
+      requests.set_behind([](void* e) { static_cast<Engine*>(e)->on_requests_end(); }, engine);
+  }
+  Outbox requests, answers;
 
   /// Runs `request(done)` on the store thread; what it gives to done() arrives at `done` on the shard.
   template <class T, class Request>
   void call(std::function<void(result<T>)> done, Request request) {
-    store.post_fn([this, done = std::move(done), request = std::move(request)]() mutable {
+    requests.add([this, done = std::move(done), request = std::move(request)]() mutable {
       request([this, done = std::move(done)](result<T> answer) mutable {
-        shard.post_fn([done = std::move(done), answer = std::move(answer)]() mutable { done(std::move(answer)); });
+        answers.add([done = std::move(done), answer = std::move(answer)]() mutable { done(std::move(answer)); });
       });
     });
   }
 };
 
-}  // namespace
-
 class ShardStores::Logs final : public ports::LogStore {
  public:
   using LogId = ports::LogId;
-  Logs(ports::LogStore& to, Bridge bridge)
-      : to_(to), bridge_(bridge), notices_(std::make_unique<Notices>(bridge.store, bridge.shard)) {}
+  Logs(ports::LogStore& to, Bridge& bridge) : to_(to), bridge_(bridge), notices_(bridge.answers) {}
 
   void join(std::string_view filter, std::string_view member, Done<Joined> done) override {
     bridge_.call<Joined>(std::move(done), [this, f = std::string(filter), m = std::string(member)](Done<Joined> d) {
@@ -47,10 +55,10 @@ class ShardStores::Logs final : public ports::LogStore {
     });
   }
   void leave(std::string_view filter, std::string_view member) override {
-    bridge_.store.post_fn([this, f = std::string(filter), m = std::string(member)] { to_.leave(f, m); });
+    bridge_.requests.add([this, f = std::string(filter), m = std::string(member)] { to_.leave(f, m); });
   }
   void release(std::string_view filter, std::string_view member, model::Position low) override {
-    bridge_.store.post_fn([this, f = std::string(filter), m = std::string(member), low] { to_.release(f, m, low); });
+    bridge_.requests.add([this, f = std::string(filter), m = std::string(member), low] { to_.release(f, m, low); });
   }
   void append(std::vector<Append> batch, Done<void> done) override {
     bridge_.call<void>(std::move(done), [this, batch = std::move(batch)](Done<void> d) mutable {
@@ -63,47 +71,51 @@ class ShardStores::Logs final : public ports::LogStore {
   }
   void attach(LogId log, ports::LogWatcher* w, Done<model::Position> done) override {
     bridge_.call<model::Position>(std::move(done), [this, log, w](Done<model::Position> d) {
-      notices_->watcher = w;
-      to_.attach(log, notices_.get(), std::move(d));
+      notices_.watcher = w;
+      to_.attach(log, &notices_, std::move(d));
     });
   }
   void detach(LogId log, ports::LogWatcher*) override {
-    bridge_.store.post_fn([this, log] { to_.detach(log, notices_.get()); });
+    bridge_.requests.add([this, log] { to_.detach(log, &notices_); });
   }
 
  private:
-  /// Gathers what was appended, on the store thread, and hands it to the shard in one piece.
+  /// Gathers what was appended, on the store thread, and hands it to the shard in one piece with the answers, in order.
   struct Notices final : ports::LogWatcher {
     struct Notice {
       LogId log;
       model::Position previous;
       ports::StoredMessage message;
     };
-    Notices(io::EventLoop& of_store, io::EventLoop& of_shard) : store(of_store), shard(of_shard) {}
-    io::EventLoop& store;
-    io::EventLoop& shard;
+    explicit Notices(Outbox& o) : out(o) {}
+    Outbox& out;
     ports::LogWatcher* watcher = nullptr;
-    std::vector<Notice> gathered;
+    std::vector<Notice>* open = nullptr;  ///< the last thing in the outbox, while its mark is this one
+    std::uint64_t mark = 0;
 
     void on_appended(LogId log, model::Position previous, const ports::StoredMessage& m) override {
-      gathered.push_back({log, previous, m});
-      if (gathered.size() > 1) return;
-      store.post_fn([this] {  // behind what the store thread has before it: more notices may come together
-        shard.post_fn([w = watcher, batch = std::exchange(gathered, {})] {
-          for (auto& n : batch) w->on_appended(n.log, n.previous, n.message);
+      if (!open || mark != out.mark()) {
+        auto batch = std::make_unique<std::vector<Notice>>();
+        open = batch.get();
+        open->push_back({log, previous, m});
+        out.add([w = watcher, batch = std::move(batch)] {
+          for (auto& n : *batch) w->on_appended(n.log, n.previous, n.message);
         });
-      });
+        mark = out.mark();
+      } else {
+        open->push_back({log, previous, m});
+      }
     }
   };
 
   ports::LogStore& to_;
-  Bridge bridge_;
-  std::unique_ptr<Notices> notices_;
+  Bridge& bridge_;
+  Notices notices_;
 };
 
 class ShardStores::Sessions final : public ports::SessionStore {
  public:
-  Sessions(ports::SessionStore& to, Bridge bridge) : to_(to), bridge_(bridge) {}
+  Sessions(ports::SessionStore& to, Bridge& bridge) : to_(to), bridge_(bridge) {}
   bool any() const override { return to_.any(); }
   void claim(Claim c, Done<Claimed> done) override {
     bridge_.call<Claimed>(std::move(done),
@@ -126,12 +138,12 @@ class ShardStores::Sessions final : public ports::SessionStore {
 
  private:
   ports::SessionStore& to_;
-  Bridge bridge_;
+  Bridge& bridge_;
 };
 
 class ShardStores::Retained final : public ports::RetainedStore {
  public:
-  Retained(ports::RetainedStore& to, Bridge bridge) : to_(to), bridge_(bridge) {}
+  Retained(ports::RetainedStore& to, Bridge& bridge) : to_(to), bridge_(bridge) {}
   void set(model::MessagePtr m, Done<void> done) override {
     bridge_.call<void>(std::move(done),
                        [this, m = std::move(m)](Done<void> d) mutable { to_.set(std::move(m), std::move(d)); });
@@ -146,15 +158,15 @@ class ShardStores::Retained final : public ports::RetainedStore {
 
  private:
   ports::RetainedStore& to_;
-  Bridge bridge_;
+  Bridge& bridge_;
 };
 
 ShardStores::ShardStores(Service& service, io::EventLoop& shard) {
-  Bridge bridge{service.loop(), shard};
+  bridge_ = std::make_unique<Bridge>(service, shard);
   Backend& b = service.backend();
-  logs_ = std::make_unique<Logs>(*b.logs, bridge);
-  sessions_ = std::make_unique<Sessions>(*b.sessions, bridge);
-  retained_ = std::make_unique<Retained>(*b.retained, bridge);
+  logs_ = std::make_unique<Logs>(*b.logs, *bridge_);
+  sessions_ = std::make_unique<Sessions>(*b.sessions, *bridge_);
+  retained_ = std::make_unique<Retained>(*b.retained, *bridge_);
 }
 ShardStores::~ShardStores() = default;
 ports::LogStore& ShardStores::logs() { return *logs_; }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -11,8 +12,24 @@
 
 namespace sb::store {
 
+/// What an implementation that does not answer at once does on the store thread. Its turn end comes when everything
+/// that was in the mailbox has been asked.
+class Engine : public io::Turn {
+ public:
+  virtual ~Engine() = default;
+  /// From here on the stores are asked, on the thread of `loop`.
+  virtual void start(io::EventLoop& loop) = 0;
+  /// What one shard asked within one turn is complete.
+  virtual void on_requests_end() = 0;
+  /// On the store thread: does and answers what was asked; nothing is asked behind it.
+  virtual void stop() = 0;
+  /// Any thread: why requests are refused at present, "" when they are not.
+  virtual std::string unavailable() const = 0;
+};
+
 /// The stores of a node as they live on the store thread; any implementation of the ports.
 struct Backend {
+  std::unique_ptr<Engine> engine;  ///< null: none is needed
   std::unique_ptr<ports::LogStore> logs;
   std::unique_ptr<ports::SessionStore> sessions;
   std::unique_ptr<ports::RetainedStore> retained;
@@ -21,7 +38,7 @@ struct Backend {
 /// The store thread: one event loop that runs the stores for all shards.
 class Service {
  public:
-  explicit Service(Backend backend) : backend_(std::move(backend)) {}
+  explicit Service(Backend backend);
   ~Service() { stop(); }
   void start();
   void stop();
@@ -29,13 +46,14 @@ class Service {
   Backend& backend() { return backend_; }
 
  private:
-  Backend backend_;
   io::EventLoop loop_;
+  Backend backend_;
   std::thread thread_;
 };
 
 /// The stores as one shard sees them: requests go to the store thread, answers and notices come back to the shard's
-/// loop in order. One per shard; must outlive the Service's thread.
+/// loop in order. What is asked within a turn of the shard goes there in one piece. One per shard; must outlive the
+/// Service's thread.
 class ShardStores {
  public:
   ShardStores(Service& service, io::EventLoop& shard);
@@ -45,9 +63,11 @@ class ShardStores {
   ports::RetainedStore& retained();
 
  private:
+  struct Bridge;
   class Logs;
   class Sessions;
   class Retained;
+  std::unique_ptr<Bridge> bridge_;
   std::unique_ptr<Logs> logs_;
   std::unique_ptr<Sessions> sessions_;
   std::unique_ptr<Retained> retained_;

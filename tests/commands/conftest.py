@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lib import broker as brokers
+from lib.ports import free_ports
 
 TIMEOUT = 20
 
@@ -88,14 +89,6 @@ def run(start):
         return command.out.decode(errors="replace"), command.err.decode(errors="replace")
 
     return one
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
 
 
 @pytest.fixture

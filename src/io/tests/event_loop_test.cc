@@ -71,6 +71,26 @@ TEST(EventLoop, ATurnIsEventsThenMailThenTimers) {
   EXPECT_EQ(loop.turns(), 1u);
 }
 
+TEST(EventLoop, TheEndOfATurnIsCalledOnceBehindEverythingElse) {
+  Recorder turn;
+  EventLoop loop(&turn);
+  struct End final : TurnEnd {
+    void on_end_of_turn() override { calls->emplace_back("last"); }
+    std::vector<std::string>* calls = nullptr;
+  } end;
+  end.calls = &turn.calls;
+  loop.post_fn([&] {
+    EXPECT_TRUE(loop.in_turn());
+    loop.at_turn_end(&end);
+  });
+  EXPECT_FALSE(loop.in_turn());
+  loop.run_once(Millis(1000));
+  EXPECT_FALSE(loop.in_turn());
+  EXPECT_EQ(turn.calls, (std::vector<std::string>{"begin", "end", "last"}));
+  loop.run_once(Millis(0));
+  EXPECT_EQ(turn.calls.size(), 5u);
+}
+
 TEST(EventLoop, EventsAreEdges) {
   EventLoop loop;
   Pipe pipe;

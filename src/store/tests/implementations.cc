@@ -3,10 +3,12 @@
 
 #include <mutex>
 
+#include "store/embedded.h"
 #include "store/memory_logs.h"
 #include "store/memory_retained.h"
 #include "store/memory_sessions.h"
 #include "store/service.h"
+#include "store/tests/temp_dir.h"
 
 namespace sb::store::test {
 namespace {
@@ -34,6 +36,31 @@ Backend memory_backend(const model::Limits& limits, Announcements& announcements
   return b;
 }
 
+bool run_until(io::EventLoop& loop, const std::function<bool()>& answered) {
+  auto until = std::chrono::steady_clock::now() + Seconds(60);
+  while (!answered()) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    loop.run_once(Millis(1000));
+  }
+  return true;
+}
+
+/// A store of its own, gone with the object.
+struct EmbeddedFiles {
+  TempDir dir;
+  Backend backend(const model::Limits& limits, Announcements& announcements, WriteConcern concern) const {
+    EmbeddedOptions options;
+    options.path = dir.store();
+    options.concern = concern;
+    options.limits = limits;
+    Backend b;
+    EXPECT_EQ(open_embedded(
+                  options, [&](std::string_view f, ports::LogId log) { announcements.add(f, log); }, b),
+              "");
+    return b;
+  }
+};
+
 /// The implementation itself: answers at once.
 class Direct final : public Stores {
  public:
@@ -50,32 +77,50 @@ class Direct final : public Stores {
   Backend backend_;
 };
 
-/// Through the store thread, as in a node: requests go there, answers and notices come to the loop of this thread.
-class ThroughService final : public Stores {
+/// The embedded store itself, on the loop of this thread.
+template <WriteConcern concern>
+class DirectEmbedded final : public Stores {
  public:
-  explicit ThroughService(const model::Limits& limits)
-      : service_(memory_backend(limits, announcements_)), shard_stores_(service_, shard_) {
+  explicit DirectEmbedded(const model::Limits& limits) : backend_(files_.backend(limits, announcements_, concern)) {
+    loop_.set_turn(backend_.engine.get());
+    backend_.engine->start(loop_);
+  }
+  ~DirectEmbedded() override { backend_.engine->stop(); }
+  ports::LogStore& logs() override { return *backend_.logs; }
+  ports::SessionStore& sessions() override { return *backend_.sessions; }
+  ports::RetainedStore& retained() override { return *backend_.retained; }
+  bool wait(const std::function<bool()>& answered) override { return run_until(loop_, answered); }
+  void settle() override {
+    bool back = false;
+    logs().read(0, {}, 1, [&](auto) { back = true; });  // answers and notices are in order
+    EXPECT_TRUE(wait([&] { return back; }));
+  }
+  Announced announced() override { return announcements_.copy(); }
+
+ private:
+  EmbeddedFiles files_;
+  Announcements announcements_;
+  io::EventLoop loop_;
+  Backend backend_;
+};
+
+/// Through the store thread, as in a node: requests go there, answers and notices come to the loop of this thread.
+class ThroughService : public Stores {
+ public:
+  ThroughService(const model::Limits& limits, std::function<Backend(const model::Limits&, Announcements&)> make)
+      : service_(make(limits, announcements_)), shard_stores_(service_, shard_) {
     service_.start();
   }
+  explicit ThroughService(const model::Limits& limits) : ThroughService(limits, memory_backend) {}
   ~ThroughService() override { service_.stop(); }
   ports::LogStore& logs() override { return shard_stores_.logs(); }
   ports::SessionStore& sessions() override { return shard_stores_.sessions(); }
   ports::RetainedStore& retained() override { return shard_stores_.retained(); }
-  bool wait(const std::function<bool()>& answered) override {
-    auto until = std::chrono::steady_clock::now() + Seconds(60);
-    while (!answered()) {
-      if (std::chrono::steady_clock::now() > until) return false;
-      shard_.run_once(Millis(1000));
-    }
-    return true;
-  }
+  bool wait(const std::function<bool()>& answered) override { return run_until(shard_, answered); }
   void settle() override {
-    // Notices are gathered behind the request that made them: one round for the requests, one for the notices.
-    for (int round = 0; round < 2; ++round) {
-      bool back = false;
-      service_.loop().post_fn([&] { shard_.post_fn([&] { back = true; }); });
-      EXPECT_TRUE(wait([&] { return back; }));
-    }
+    bool back = false;
+    logs().read(0, {}, 1, [&](auto) { back = true; });  // answers and notices are in order
+    EXPECT_TRUE(wait([&] { return back; }));
   }
   Announced announced() override { return announcements_.copy(); }
 
@@ -86,6 +131,13 @@ class ThroughService final : public Stores {
   ShardStores shard_stores_;
 };
 
+class EmbeddedThroughService final : private EmbeddedFiles, public ThroughService {
+ public:
+  explicit EmbeddedThroughService(const model::Limits& limits)
+      : ThroughService(
+            limits, [this](const model::Limits& l, Announcements& a) { return backend(l, a, WriteConcern::fsync); }) {}
+};
+
 template <class S>
 std::unique_ptr<Stores> make(const model::Limits& limits) {
   return std::make_unique<S>(limits);
@@ -94,7 +146,11 @@ std::unique_ptr<Stores> make(const model::Limits& limits) {
 }  // namespace
 
 std::vector<Implementation> implementations() {
-  return {{"Memory", make<Direct>}, {"MemoryThroughService", make<ThroughService>}};
+  return {{"Memory", make<Direct>},
+          {"MemoryThroughService", make<ThroughService>},
+          {"Embedded", make<DirectEmbedded<WriteConcern::fsync>>},
+          {"EmbeddedNoSync", make<DirectEmbedded<WriteConcern::none>>},
+          {"EmbeddedThroughService", make<EmbeddedThroughService>}};
 }
 
 }  // namespace sb::store::test

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+#include "store/embedded_tools.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <istream>
+#include <map>
+#include <ostream>
+
+#include "base/base64.h"
+#include "store/embedded_database.h"
+#include "store/embedded_encoding.h"
+#include "store/embedded_log_state.h"
+#include "store/embedded_wal.h"
+
+namespace sb::store {
+namespace {
+
+using namespace embedded;
+using Findings = std::vector<std::string>;
+
+constexpr std::string_view kFirstLine = R"({"signalbox":"store","format":1})";
+constexpr std::string_view kCleanKey = "clean";  ///< in Family::meta: of a directory, not of what is in it
+
+/// Calls `f(key, value)` for everything in a family. Returns what went wrong.
+template <class F>
+std::string each(Database& d, Family family, F f) {
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  std::unique_ptr<rocksdb::Iterator> it(d.db().NewIterator(options, d.family(family)));
+  for (it->SeekToFirst(); it->Valid(); it->Next()) f(view(it->key()), view(it->value()));
+  return it->status().ok() ? "" : fmt::format("{}: {}", to_string(family), it->status().ToString());
+}
+
+/// Reads all records of a store, counts them and finds what does not fit.
+class Examination {
+ public:
+  Examination(Database& d, Findings& findings, StoreStats& stats) : d_(d), findings_(findings), stats_(stats) {}
+
+  std::string run() {
+    for (auto step : {&Examination::logs, &Examination::entries, &Examination::sessions, &Examination::progress,
+                      &Examination::others})
+      if (std::string error = (this->*step)(); !error.empty()) return error;
+    if (d_.meta().sessions != stats_.sessions)
+      find("{} sessions are counted, {} are there", d_.meta().sessions, stats_.sessions);
+    if (d_.meta().retained != stats_.retained)
+      find("{} retained messages are counted, {} are there", d_.meta().retained, stats_.retained);
+    return {};
+  }
+
+ private:
+  template <class... Args>
+  void find(fmt::format_string<Args...> format, Args&&... args) {
+    if (findings_.size() < 1000) findings_.push_back(fmt::format(format, std::forward<Args>(args)...));
+  }
+
+  std::string logs() {
+    return each(d_, Family::logs, [&](std::string_view key, std::string_view value) {
+      std::uint64_t id = key.size() < 8 ? 0 : get_be(key.data(), 8);
+      if (key.size() > 8) {
+        ++stats_.members;
+        if (!logs_.contains(id)) find("member {} of a log that is not there", key.substr(8));
+        return;
+      }
+      ++stats_.logs;
+      auto log = LogState::decode(id, value);
+      if (log)
+        logs_.emplace(id, std::move(*log));
+      else
+        find("log {}: its record is corrupt", id);
+    });
+  }
+
+  std::string entries() {
+    std::map<std::uint64_t, std::uint64_t> last;
+    return each(d_, Family::entries, [&](std::string_view key, std::string_view value) {
+      ++stats_.messages;
+      stats_.message_bytes += value.size();
+      if (key.size() != 16) return find("a message with a key of {} bytes", key.size());
+      std::uint64_t id = get_be(key.data(), 8), offset = get_be(key.data() + 8, 8);
+      auto log = logs_.find(id);
+      if (log == logs_.end()) return find("a message of a log that is not there");
+      auto [it, first] = last.try_emplace(id, offset);
+      std::uint64_t expected = first ? log->second.trimmed + 1 : it->second + 1;
+      if (offset != expected) find("log {}: message {} follows {}", log->second.filter, offset, expected - 1);
+      it->second = offset;
+      if (!decode_message(value)) find("log {}: message {} is corrupt", log->second.filter, offset);
+    });
+  }
+
+  std::string sessions() {
+    return each(d_, Family::sessions, [&](std::string_view key, std::string_view value) {
+      std::string_view rest, client = client_of(key, rest);
+      bool core = !rest.empty() && rest[0] == kCore;
+      ++(core ? stats_.sessions : stats_.subscriptions);
+      if (core) last_client_ = client;
+      if (!core && client != last_client_) find("session {}: a subscription without a session", client);
+      if (core ? !decode_core(value) : !decode_subscription(value)) find("session {}: a record is corrupt", client);
+    });
+  }
+
+  std::string progress() {
+    return each(d_, Family::progress, [&](std::string_view key, std::string_view value) {
+      std::string_view rest, client = client_of(key, rest);
+      char kind = rest.empty() ? '\0' : rest[0];
+      if (kind != kCursor) ++stats_.packet_ids;
+      bool ok = kind == kInbound || (kind == kCursor && decode_position(value)) ||
+                (kind == kOutbound && decode_outbound(value));
+      if (!ok) find("session {}: a record of its progress is corrupt", client);
+    });
+  }
+
+  std::string others() {
+    std::string error = each(d_, Family::connected, [&](auto, auto) { ++stats_.connected; });
+    if (error.empty()) error = each(d_, Family::due, [](auto, auto) {});
+    if (!error.empty()) return error;
+    return each(d_, Family::retained, [&](std::string_view topic, std::string_view value) {
+      ++stats_.retained;
+      if (!decode_message(value)) find("retained message of {} is corrupt", topic);
+    });
+  }
+
+  Database& d_;
+  Findings& findings_;
+  StoreStats& stats_;
+  std::map<std::uint64_t, LogState> logs_;
+  std::string last_client_;
+};
+
+std::uint64_t bytes_in(const std::string& path) {
+  std::uint64_t all = 0;
+  std::error_code ignored;
+  for (std::filesystem::directory_iterator it(path, ignored), end; !ignored && it != end; it.increment(ignored))
+    if (auto n = it->file_size(ignored); !ignored) all += n;
+  return all;
+}
+
+/// The text of "name":"…" in `line`; ours needs no escapes.
+std::string_view field(std::string_view line, std::string_view name) {
+  std::string begin = fmt::format("\"{}\":\"", name);
+  std::size_t at = line.find(begin);
+  if (at == std::string_view::npos) return {};
+  line.remove_prefix(at + begin.size());
+  return line.substr(0, line.find('"'));
+}
+
+}  // namespace
+
+std::string check_store(const std::string& path, std::vector<std::string>& findings, StoreStats& stats) {
+  if (std::string where = find_corrupt_wal(path); !where.empty()) findings.push_back(where);
+  std::string error;
+  auto d = Database::open_to_read(path, error);
+  if (!d) return error;
+  stats.disk_bytes = bytes_in(path);
+  if (auto s = d->db().VerifyChecksum(); !s.ok()) findings.push_back(s.ToString());
+  return Examination(*d, findings, stats).run();
+}
+
+std::string store_stats(const std::string& path, StoreStats& stats) {
+  std::string error;
+  auto d = Database::open_to_read(path, error);
+  if (!d) return error;
+  stats.disk_bytes = bytes_in(path);
+  Findings ignored;
+  return Examination(*d, ignored, stats).run();
+}
+
+std::string export_store(const std::string& path, std::ostream& out) {
+  std::string error;
+  auto d = Database::open_to_read(path, error);
+  if (!d) return error;
+  out << kFirstLine << '\n';
+  for (std::size_t i = 0; error.empty() && i < kFamilies; ++i) {
+    auto family = static_cast<Family>(i);
+    error = each(*d, family, [&](std::string_view key, std::string_view value) {
+      if (family == Family::meta && key == kCleanKey) return;
+      out << fmt::format("{{\"family\":\"{}\",\"key\":\"{}\",\"value\":\"{}\"}}\n", to_string(family),
+                         base64_encode(key), base64_encode(value));
+    });
+  }
+  if (error.empty() && !out.flush()) error = "the export could not be written";
+  return error;
+}
+
+std::string import_store(const std::string& path, std::istream& in) {
+  std::string line, error;
+  if (!std::getline(in, line) || line != kFirstLine)
+    return fmt::format("line 1: not an export of a store that this version knows; it begins with {}", kFirstLine);
+  auto d = Database::create(path, error);
+  if (!d) return error;
+  rocksdb::WriteBatch batch;
+  rocksdb::Status s;
+  for (std::uint64_t number = 2; s.ok() && std::getline(in, line); ++number) {
+    std::size_t f = 0;
+    while (f < kFamilies && to_string(static_cast<Family>(f)) != field(line, "family")) ++f;
+    auto key = base64_decode(field(line, "key")), value = base64_decode(field(line, "value"));
+    if (f == kFamilies || !key || !value || !line.ends_with('}'))
+      return fmt::format("line {}: no record of a store; {} is not complete, remove it", number, path);
+    s = batch.Put(d->family(static_cast<Family>(f)), *key, *value);
+    if (s.ok() && batch.GetDataSize() > 1024 * 1024) {
+      s = d->db().Write({}, &batch);
+      batch.Clear();
+    }
+  }
+  if (s.ok()) s = d->db().Write({}, &batch);
+  if (s.ok()) s = d->close_clean();
+  return s.ok() ? "" : fmt::format("{} is not complete, remove it: {}", path, s.ToString());
+}
+
+}  // namespace sb::store

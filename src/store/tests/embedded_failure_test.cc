@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+// The embedded store when the disk is full or does not take what it is given.
+#include "store/tests/embedded_node.h"
+#include "store/tests/fault_fs.h"
+
+namespace sb::store::test {
+namespace {
+
+using model::Position;
+using ports::errc;
+
+const WallTime kStart{Seconds(2'000'000'000)};
+WallTime at(long seconds) { return kStart + Seconds(seconds); }
+
+struct EmbeddedFailure : testing::Test {
+  TempDir dir;
+  std::shared_ptr<FaultFs> files = std::make_shared<FaultFs>();
+  std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(files);
+
+  std::unique_ptr<EmbeddedNode> open(WriteConcern concern = WriteConcern::fsync) const {
+    EmbeddedOptions o;
+    o.path = dir.store();
+    o.concern = concern;
+    o.env = env.get();
+    o.sync_interval = Millis(1);
+    o.retry_min = Millis(5);
+    o.retry_max = Millis(20);
+    auto n = std::make_unique<EmbeddedNode>(o);
+    EXPECT_EQ(n->error, "");
+    return n;
+  }
+  static bool comes_back(EmbeddedNode& n) {
+    return n.run_until([&] { return n.backend.engine->unavailable().empty(); });
+  }
+};
+
+struct Watcher final : ports::LogWatcher {
+  void on_appended(ports::LogId, Position previous, const ports::StoredMessage& m) override {
+    EXPECT_EQ(previous.offset + 1, m.position.offset);
+    heard += (heard.empty() ? "" : " ") + std::string(m.message->view().payload);
+  }
+  std::string heard;
+};
+
+TEST_F(EmbeddedFailure, AFullDiskIsSaidAndServiceResumesByItself) {
+  for (auto fault : {FaultFs::Fault::no_space, FaultFs::Fault::io_error}) {
+    auto n = open();
+    auto log = n->join("a" + std::to_string(static_cast<int>(fault)));
+    Watcher w;
+    ASSERT_TRUE(n->ask<Position>([&](auto done) { n->logs().attach(log.log, &w, done); }));
+    EXPECT_EQ(n->append(log.log, "1"), error_code{});
+    files->writes = fault;
+    EXPECT_EQ(n->append(log.log, "2"), errc::unavailable);
+    EXPECT_NE(n->backend.engine->unavailable().find("injected"), std::string::npos);
+    // In between everything is refused at once, and nothing is promised.
+    EXPECT_EQ(n->append(log.log, "3"), errc::unavailable);
+    EXPECT_EQ(n->retain("t", "x"), errc::unavailable);
+    EXPECT_EQ(n->payloads(log.log, log.head), make_error_code(errc::unavailable).message());
+    EXPECT_FALSE(n->try_claim("c", kStart));
+    for (int i = 0; i < 5; ++i) n->loop.run_once(Millis(10));
+    EXPECT_NE(n->backend.engine->unavailable(), "") << "it tries, and cannot";
+    files->writes = FaultFs::Fault::none;
+    ASSERT_TRUE(comes_back(*n));
+    EXPECT_EQ(n->append(log.log, "4"), error_code{});
+    EXPECT_EQ(n->payloads(log.log, log.head), "1 4");
+    EXPECT_EQ(w.heard, "1 4");
+    EXPECT_EQ(n->retain("t", ""), error_code{});
+    n->stop();
+  }
+}
+
+TEST_F(EmbeddedFailure, AFailedSyncIsFinalUntilTheStoreWasOpenedAgain) {
+  auto n = open();
+  auto log = n->join("a");
+  Watcher w;
+  ASSERT_TRUE(n->ask<Position>([&](auto done) { n->logs().attach(log.log, &w, done); }));
+  EXPECT_EQ(n->append(log.log, "1"), error_code{});
+  files->fail_next_log_sync = true;
+  EXPECT_EQ(n->append(log.log, "2"), errc::unavailable) << "not answered as safe";
+  EXPECT_NE(n->backend.engine->unavailable().find("sync failed"), std::string::npos);
+  ASSERT_TRUE(comes_back(*n));
+  EXPECT_EQ(n->append(log.log, "3"), error_code{});
+  // It was written, so it may be there; then whoever watches hears of it too, in its place.
+  EXPECT_EQ(n->payloads(log.log, log.head), "1 2 3");
+  EXPECT_EQ(w.heard, "1 2 3");
+  n->stop();
+}
+
+TEST_F(EmbeddedFailure, WhatWasRefusedIsForgottenByTheRoutersToo) {
+  auto n = open();
+  auto kept = n->join("kept");
+  files->writes = FaultFs::Fault::no_space;
+  auto refused = n->ask<ports::LogStore::Joined>([&](auto done) { n->logs().join("refused", "m", done); });
+  EXPECT_FALSE(refused);
+  files->writes = FaultFs::Fault::none;
+  ASSERT_TRUE(comes_back(*n));
+  std::vector<std::string> present;
+  for (auto& [filter, log] : n->announced) {
+    std::erase(present, filter);
+    if (log) present.push_back(filter);
+  }
+  EXPECT_EQ(present, std::vector<std::string>{"kept"});
+  EXPECT_EQ(n->join("kept", "other").log, kept.log);
+  n->stop();
+}
+
+TEST_F(EmbeddedFailure, WhoIsConnectedStaysSoAndWhoLeftMeanwhileHasLeft) {
+  auto n = open();
+  auto stays = n->claim("stays", kStart);
+  auto leaves = n->claim("leaves", kStart);
+  EXPECT_EQ(n->due(at(10)), "");
+  EXPECT_EQ(n->retain("t", "x"), error_code{});
+  files->writes = FaultFs::Fault::no_space;
+  ports::SessionChange left;
+  left.left = {at(1000), kNoExpiry};
+  EXPECT_EQ(n->change("leaves", leaves.record.epoch, left), errc::unavailable);
+  EXPECT_FALSE(n->try_claim("refused", kStart));
+  files->writes = FaultFs::Fault::none;
+  ASSERT_TRUE(comes_back(*n));
+  EXPECT_EQ(n->change("stays", stays.record.epoch, {}), error_code{});
+  EXPECT_EQ(n->due(at(109)), "");
+  EXPECT_EQ(n->due(at(110)), "leaves ended");
+  EXPECT_EQ(n->due(at(5000)), "");
+  EXPECT_EQ(n->change("stays", stays.record.epoch, {}), error_code{});
+  n->stop();
+}
+
+TEST_F(EmbeddedFailure, StoppingWhileItIsUnavailable) {
+  auto n = open();
+  auto log = n->join("a");
+  n->append(log.log, "1");
+  files->writes = FaultFs::Fault::io_error;
+  EXPECT_EQ(n->append(log.log, "2"), errc::unavailable);
+  int answers = 0;
+  n->logs().append({{log.log, text("t", "3")}}, [&](result<void> r) {
+    EXPECT_FALSE(r);
+    ++answers;
+  });
+  n->stop();
+  EXPECT_EQ(answers, 1);
+  files->writes = FaultFs::Fault::none;
+  n = open();
+  EXPECT_EQ(n->payloads(log.log, log.head), "1");
+}
+
+TEST_F(EmbeddedFailure, WithoutFsyncAnswersDoNotWaitForTheDisk) {
+  auto n = open(WriteConcern::interval);
+  auto log = n->join("a");
+  int before = files->log_syncs;
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(n->append(log.log, "x"), error_code{});
+  EXPECT_TRUE(n->run_until([&] { return files->log_syncs > before; })) << "it is synced all the same";
+  files->fail_next_log_sync = true;
+  EXPECT_EQ(n->append(log.log, "y"), error_code{});
+  EXPECT_TRUE(n->run_until([&] { return !n->backend.engine->unavailable().empty(); }));
+  EXPECT_TRUE(comes_back(*n));
+  n->stop();
+}
+
+TEST_F(EmbeddedFailure, ManyRequestsShareASync) {
+  auto n = open();
+  auto log = n->join("a");
+  int before = files->log_syncs, answers = 0;
+  for (int i = 0; i < 1000; ++i)
+    n->logs().append({{log.log, text("t", "x")}}, [&](result<void> r) { answers += r.has_value(); });
+  EXPECT_TRUE(n->run_until([&] { return answers == 1000; }));
+  EXPECT_EQ(files->log_syncs, before + 1);
+  n->stop();
+}
+
+}  // namespace
+}  // namespace sb::store::test
