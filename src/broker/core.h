@@ -278,12 +278,19 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
     ports::SessionChange change;
     std::vector<session::Session::Progress> progress;
     std::vector<mqtt::PacketId> unsent, done;
-    std::vector<std::pair<std::uint32_t, GroupAnswer>> taken;  ///< of groups, QoS 2: the session's own from now on
+    /// QoS 2 of a shared group that becomes the session's own with this write.
+    struct Taken {
+      mqtt::PacketId id;
+      std::uint32_t owner;
+      GroupAnswer answer;
+    };
+    std::vector<Taken> taken;
   };
   using OnSaved = std::function<void(const result<void>&, const Saved&)>;
   Saved unsaved(session::Session& s, ClientKey k = {});
   void save(Channel& c);
   void save(session::Session& s, ClientKey k, Saved what, OnSaved done);
+  void answer_taken(Channel* c, const Saved& w, bool stored);
   void send_unsent(Channel& c, const std::vector<mqtt::PacketId>& ids);
   void touch(std::uint32_t slot);
   void store_failed(ClientKey k, const error_code& why);

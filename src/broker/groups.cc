@@ -43,7 +43,7 @@ void Core::group_log(SharedGroupPtr g, const std::string& filter, ports::LogId l
 
 void Core::claim_group(ports::LogId log) {
   ports::SessionStore::Claim claim;
-  claim.client_id = std::string(1, '\0') + durable_groups_[log]->filter;
+  claim.client_id = ports::SessionStore::group_session(durable_groups_[log]->filter);
   claim.durable = true;
   claim.expiry = 0xFFFFFFFF;
   claim.now = wall;

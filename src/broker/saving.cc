@@ -51,10 +51,10 @@ Core::Saved Core::unsaved(Session& s, ClientKey k) {
     if (e.handle && e.state == OutboundState::sent_qos1) return;  // the group's, until it is acknowledged
     e.saved = true;
     if (e.handle) {
-      w.taken.emplace_back(e.group, GroupAnswer{e.log, e.handle, GroupAnswer::What::done, k});
-      e.handle = 0;
-      e.group = 0;
-      e.log = 0;
+      for (auto& sub : s.subscriptions())
+        if (auto g = groups_.find(sub.group); g != groups_.end() && g->second.first->log.load() == e.log)
+          w.change.group_taken.emplace_back(sub.filter, e.handle);
+      w.taken.push_back({id, e.group, {e.log, e.handle, GroupAnswer::What::done, k}});
     }
     if (e.unsent) w.unsent.push_back(id);
     model::OutboundRecord r;
@@ -89,19 +89,36 @@ void Core::save(Session& s, ClientKey k, Saved w, OnSaved done) {
                              // Logs are trimmed behind what the record says, so not before it says so.
                              if (r)
                                for (auto& p : w.progress) stores_.logs->release(p.filter, member, p.low);
-                             if (Channel* c = find(k); c && c->up()) {
-                               if (r) {
+                             Channel* c = find(k);
+                             if (c && !c->up()) c = nullptr;
+                             const bool later =
+                                 !r && (r.error() == ports::errc::unavailable || r.error() == ports::errc::quota);
+                             if (c && later) {
+                               c->session().forget_saved(w.done);
+                               touch(k.slot);
+                             } else {
+                               answer_taken(c, w, r.has_value());
+                               if (c && r)
                                  send_unsent(*c, w.unsent);
-                               } else if (r.error() == ports::errc::unavailable || r.error() == ports::errc::quota) {
-                                 c->session().forget_saved(w.done);
-                                 touch(k.slot);
-                               } else {
+                               else if (c)
                                  store_failed(k, r.error());
-                               }
                              }
-                             for (auto& [owner, answer] : w.taken) answer_group(owner, answer);
                              done(r, w);
                            });
+}
+
+/// What the group gave away is the session's own now, or goes back.
+void Core::answer_taken(Channel* c, const Saved& w, bool stored) {
+  for (Saved::Taken t : w.taken) {
+    if (!stored) t.answer.what = GroupAnswer::What::returned;
+    InFlight* e = c ? c->session().window.find(t.id) : nullptr;
+    if (stored && e && e->handle == t.answer.handle && e->log == t.answer.log) {
+      e->handle = 0;
+      e->group = 0;
+      e->log = 0;
+    }
+    answer_group(t.owner, t.answer);
+  }
 }
 
 /// The ids of these QoS 2 deliveries are stored: a restart would send them again as the same ones. Now they go out.

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -23,6 +24,9 @@ struct SessionChange {
   std::vector<std::uint16_t> outbound_removed;
   std::vector<model::OutboundRecord> outbound_set;  ///< added, or changed by packet id
   std::vector<std::uint16_t> inbound_removed, inbound_added;
+  /// Filter of a shared group → packet id under way in the record of the group. It ends there with this write, because
+  /// the message is among outbound_set: at no time do both have it, or none.
+  std::vector<std::pair<std::string, std::uint16_t>> group_taken;
   std::optional<model::WillRecord> will;
   std::optional<std::uint32_t> expiry;
   /// The connection ended: when the session and its will are due.
@@ -58,9 +62,13 @@ class SessionStore {
     model::WillRecord will;       ///< of the session that the claim ended: to be published now; message null = none
   };
 
+  /// Name of the session that a shared group is.
+  static std::string group_session(std::string_view filter) { return std::string(1, '\0').append(filter); }
+
   virtual ~SessionStore() = default;
   /// True when there may be records: otherwise a claim that is not durable can be left out.
   virtual bool any() const = 0;
+  /// A store that is away answers a claim that only ends what is there at once, and ends it when it is back.
   virtual void claim(Claim c, Done<Claimed> done) = 0;
   virtual void change(std::string_view client_id, std::uint64_t epoch, SessionChange c, Done<void> done) = 0;
   /// The session is over: its record, its memberships and its timers go.

@@ -154,7 +154,13 @@ void EmbeddedSessions::count(std::int64_t by) {
 // ---------------------------------------------------------------- requests
 
 void EmbeddedSessions::claim(Claim c, Done<Claimed> done) {
-  if (!engine_.up()) return engine_.refuse(std::move(done));
+  if (!engine_.up()) {
+    const bool needs_store = c.durable || !c.clean || end_later_.size() >= engine_.options().limits.sessions;
+    if (needs_store) return engine_.refuse(std::move(done));
+    end_later_.insert(std::move(c.client_id));
+    return done(Claimed{});
+  }
+  if (end_later_.erase(c.client_id) > 0) c.clean = true;
   WallTime now = time(c.now);
   Claimed answer;
   auto r = core(c.client_id);
@@ -243,6 +249,8 @@ void EmbeddedSessions::apply(const std::string& client_id, SessionChange& c) {
   for (auto& o : c.outbound_set) engine_.put(Family::progress, packet_key(prefix, kOutbound, o.packet_id), encode(o));
   for (auto id : c.inbound_removed) engine_.erase(Family::progress, packet_key(prefix, kInbound, id));
   for (auto id : c.inbound_added) engine_.put(Family::progress, packet_key(prefix, kInbound, id), {});
+  for (auto& [filter, id] : c.group_taken)
+    engine_.erase(Family::progress, packet_key(session_prefix(group_session(filter)), kOutbound, id));
 }
 
 void EmbeddedSessions::end(std::string_view client_id, std::uint64_t epoch, Done<void> done) {
@@ -256,6 +264,12 @@ void EmbeddedSessions::end(std::string_view client_id, std::uint64_t epoch, Done
   if (r->epoch != epoch) return engine_.answer<void>(std::move(done), make_error_code(errc::stale_epoch));
   forget(*r);
   engine_.answer<void>(std::move(done), {});
+}
+
+/// What could not be ended while the store was away.
+void EmbeddedSessions::on_tick() {
+  for (auto& client_id : std::exchange(end_later_, {}))
+    if (auto r = core(client_id)) forget(*r);
 }
 
 // ---------------------------------------------------------------- what is due
@@ -323,7 +337,7 @@ std::string EmbeddedSessions::find_lost() {
   rocksdb::Status s;
   auto& db = engine_.db();
   auto write = [&] {
-    if (s.ok()) s = db.Write({}, &batch);
+    if (s.ok()) s = engine_.database().write({}, batch);
     batch.Clear();
   };
   std::unique_ptr<rocksdb::Iterator> it(db.NewIterator({}, engine_.family(Family::connected)));

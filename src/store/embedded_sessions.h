@@ -26,6 +26,7 @@ class EmbeddedSessions final : public ports::SessionStore, public Part {
 
   // --- Part
   std::string load() override;
+  void on_tick() override;
 
  private:
   static constexpr std::size_t kDueAtOnce = 2000;
@@ -53,6 +54,7 @@ class EmbeddedSessions final : public ports::SessionStore, public Part {
   EmbeddedEngine& engine_;
   ports::LogStore& logs_;
   StringMap<Owner> connected_;
+  StringSet end_later_;  ///< clients that began anew, without a session, while the store was away
   std::atomic<bool> any_{false};
   WallTime next_due_ = WallTime::min();  ///< nothing is due before
   WallTime seen_at_open_{};

@@ -111,6 +111,8 @@ void MemorySessions::change(std::string_view client_id, std::uint64_t epoch, Ses
   if (r.epoch != epoch) return done(make_error_code(errc::stale_epoch));
   unschedule(r);
   it->second.apply(c);
+  for (auto& [filter, id] : c.group_taken)
+    if (auto group = records_.find(group_session(filter)); group != records_.end()) group->second.outbound.erase(id);
   if (!r.connected) schedule(r);
   done({});
 }

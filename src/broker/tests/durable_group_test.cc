@@ -120,6 +120,24 @@ TEST_P(Groups, Qos2StaysWithTheMemberThatHasIt) {
   EXPECT_THAT(first, ::testing::Not(IsEmpty()));
 }
 
+/// A crash at any time finds a QoS 2 message in one record.
+TEST_P(Groups, Qos2IsInOneRecord) {
+  auto one = member("one", 2);
+  publish("x", 2);
+  EXPECT_EQ(sent_to(*one).size(), 1u);
+  auto under_way = [&](std::string id) {
+    ports::SessionStore::Claim c;
+    c.client_id = std::move(id);
+    c.durable = true;
+    c.now = b.clock.wall_now;
+    std::size_t count = 0;
+    b.sessions.claim(std::move(c), [&](auto r) { count = r->record.outbound.size(); });
+    return count;
+  };
+  EXPECT_EQ(under_way("one"), 1u);
+  EXPECT_EQ(under_way(ports::SessionStore::group_session("$share/g/a/#")), 0u);
+}
+
 TEST_P(Groups, RefusedByTheClientIsOver) {
   auto one = member("one", 2), two = member("two", 2);
   two.reset();

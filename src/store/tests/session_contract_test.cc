@@ -238,6 +238,34 @@ TEST_P(SessionContract, AMembershipThatTheRecordDoesNotKnowYetGoesWithTheSession
   EXPECT_EQ(stores().announced(), (Stores::Announced{{"own", log.log}, {"own", 0}}));
 }
 
+TEST_P(SessionContract, WhatAMemberTakesEndsInTheRecordOfTheGroup) {
+  const std::string group = ports::SessionStore::group_session("$share/g/a");
+  auto under_way = [](std::uint16_t id) {
+    model::OutboundRecord o;
+    o.sequence = o.packet_id = id;
+    o.state = OutboundState::sent_qos2;
+    o.message = message("a", "x");
+    return o;
+  };
+  auto ids = [](const SessionRecord& r) {
+    std::vector<std::uint16_t> all;
+    for (auto& o : r.outbound) all.push_back(o.packet_id);
+    return all;
+  };
+  SessionChange c;
+  c.outbound_set = {under_way(1), under_way(2)};
+  EXPECT_EQ(change(group, claim(group).record.epoch, c), error_code{});
+  Claimed member = claim("member");
+  c = {};
+  c.outbound_set = {under_way(7)};
+  c.group_taken = {{"$share/g/a", 1}, {"$share/g/none", 2}};
+  EXPECT_EQ(change("member", member.record.epoch + 1, c), errc::stale_epoch);
+  EXPECT_EQ(ids(claim(group).record), (std::vector<std::uint16_t>{1, 2}));
+  EXPECT_EQ(change("member", member.record.epoch, c), error_code{});
+  EXPECT_EQ(ids(claim(group).record), (std::vector<std::uint16_t>{2}));
+  EXPECT_EQ(ids(claim("member").record), (std::vector<std::uint16_t>{7}));
+}
+
 TEST_P(SessionContract, AnswersComeInTheOrderOfTheRequests) {
   std::vector<int> order;
   for (int i = 0; i < 100; i += 2) {
