@@ -26,9 +26,9 @@ constexpr int kDirectoryFormat = 1;
 constexpr const char* kFormatFile = "FORMAT";
 constexpr std::string_view kRun = "run", kForgot = "forgot", kConcern = "concern", kClean = "clean";
 
-rocksdb::DBOptions database_options(const EmbeddedOptions& o) {
+rocksdb::DBOptions database_options(rocksdb::Env* env) {
   rocksdb::DBOptions d;
-  if (o.env) d.env = o.env;
+  d.env = env;
   d.create_if_missing = d.create_missing_column_families = true;
   // The end that a power failure tore off is dropped, with everything behind it; that nothing else is dropped is seen
   // to by find_corrupt_wal() and by the sizes of finished logs in the manifest.
@@ -143,7 +143,7 @@ std::unique_ptr<Database> Database::open(const EmbeddedOptions& options, std::st
     error = explain(rocksdb::Status::Corruption(where), options.path);
     return nullptr;
   }
-  std::unique_ptr<Database> d(new Database);
+  std::unique_ptr<Database> d(new Database(options.env));
   rocksdb::Status s = d->open_families(options);
   if (s.ok()) {
     bool existed = false;
@@ -164,7 +164,7 @@ rocksdb::Status Database::open_families(const EmbeddedOptions& options) {
   decltype(all) others(all.begin() + 1, all.end());
   if (is_new) all.resize(1);
   rocksdb::DB* db = nullptr;
-  rocksdb::Status s = rocksdb::DB::Open(database_options(options), options.path, all, &families_, &db);
+  rocksdb::Status s = rocksdb::DB::Open(database_options(env_.get()), options.path, all, &families_, &db);
   if (s.ok()) db_.reset(db);
   if (!s.ok() || !is_new) return s;
   // All of them at once; opening would make them one by one, and write all options for each.
@@ -182,10 +182,10 @@ std::unique_ptr<Database> Database::open_to_read(const std::string& path, std::s
   error = check_directory(path);
   if (!error.empty()) return nullptr;
   EmbeddedOptions options;
-  std::unique_ptr<Database> d(new Database);
+  std::unique_ptr<Database> d(new Database(options.env));
   rocksdb::DB* db = nullptr;
   rocksdb::Status s =
-      rocksdb::DB::OpenForReadOnly(database_options(options), path, family_options(options), &d->families_, &db);
+      rocksdb::DB::OpenForReadOnly(database_options(d->env_.get()), path, family_options(options), &d->families_, &db);
   if (s.ok()) {
     d->db_.reset(db);
     bool existed = false;
@@ -206,11 +206,20 @@ std::unique_ptr<Database> Database::create(const std::string& path, std::string&
   options.path = path;
   error = check_directory(path);
   if (!error.empty()) return nullptr;
-  std::unique_ptr<Database> d(new Database);
+  std::unique_ptr<Database> d(new Database(options.env));
   rocksdb::Status s = d->open_families(options);
   if (s.ok()) return d;
   error = explain(s, path);
   return nullptr;
+}
+
+Database::Database(rocksdb::Env* env)
+    : files_(std::make_shared<WalFiles>(env ? env->GetFileSystem() : rocksdb::FileSystem::Default())),
+      env_(rocksdb::NewCompositeEnv(files_)) {}
+
+rocksdb::Status Database::write(const rocksdb::WriteOptions& options, rocksdb::WriteBatch& batch) {
+  rocksdb::Status s = db_->Write(options, &batch);
+  return s.ok() ? files_->error() : s;
 }
 
 Database::~Database() {
@@ -263,14 +272,16 @@ rocksdb::Status Database::begin_run(WriteConcern concern) {
   if (s.ok()) s = batch.Delete(family(Family::meta), slice(kClean));
   rocksdb::WriteOptions synced;
   synced.sync = true;
-  return s.ok() ? db_->Write(synced, &batch) : s;
+  return s.ok() ? write(synced, batch) : s;
 }
 
 rocksdb::Status Database::close_clean() {
   rocksdb::WriteOptions synced;
   synced.sync = true;
   std::string value(1, kFormat);
-  return db_->Put(synced, family(Family::meta), slice(kClean), value);
+  rocksdb::WriteBatch batch;
+  rocksdb::Status s = batch.Put(family(Family::meta), slice(kClean), value);
+  return s.ok() ? write(synced, batch) : s;
 }
 
 std::string Database::counts(std::uint64_t sessions, std::uint64_t retained) {

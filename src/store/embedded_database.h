@@ -10,6 +10,7 @@
 
 #include "base/time.h"
 #include "store/embedded.h"
+#include "store/embedded_wal_files.h"
 
 namespace sb::store::embedded {
 
@@ -48,6 +49,8 @@ class Database {
   static std::unique_ptr<Database> create(const std::string& path, std::string& error);
 
   rocksdb::DB& db() { return *db_; }
+  /// Any other way to write does not see all failures.
+  rocksdb::Status write(const rocksdb::WriteOptions& options, rocksdb::WriteBatch& batch);
   rocksdb::ColumnFamilyHandle* family(Family f) { return families_[static_cast<std::size_t>(f)]; }
   rocksdb::ColumnFamilyHandle* family(std::uint32_t id);
   const Meta& meta() const { return meta_; }
@@ -64,10 +67,12 @@ class Database {
   static std::string counts(std::uint64_t sessions, std::uint64_t retained);
 
  private:
-  Database() = default;
+  explicit Database(rocksdb::Env* env);
   rocksdb::Status open_families(const EmbeddedOptions& options);
   rocksdb::Status read_meta(bool& existed, std::uint64_t& concern);
   rocksdb::Status begin_run(WriteConcern concern);
+  std::shared_ptr<WalFiles> files_;
+  std::unique_ptr<rocksdb::Env> env_;  ///< of files_
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> families_;
   Meta meta_;

@@ -158,7 +158,7 @@ void EmbeddedEngine::commit() {
   }
   if (seen >= seen_written_ + Seconds(1)) put_seen();
   rocksdb::WriteOptions unsynced;
-  rocksdb::Status s = db().Write(unsynced, &batch_);
+  rocksdb::Status s = database_->write(unsynced, batch_);
   if (batch_.GetDataSize() > 4 * kBatchBytes)
     batch_ = rocksdb::WriteBatch();  // one large turn does not keep its memory
   else

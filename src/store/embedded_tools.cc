@@ -199,11 +199,11 @@ std::string import_store(const std::string& path, std::istream& in) {
       return fmt::format("line {}: no record of a store; {} is not complete, remove it", number, path);
     s = batch.Put(d->family(static_cast<Family>(f)), *key, *value);
     if (s.ok() && batch.GetDataSize() > 1024 * 1024) {
-      s = d->db().Write({}, &batch);
+      s = d->write({}, batch);
       batch.Clear();
     }
   }
-  if (s.ok()) s = d->db().Write({}, &batch);
+  if (s.ok()) s = d->write({}, batch);
   if (s.ok()) s = d->close_clean();
   return s.ok() ? "" : fmt::format("{} is not complete, remove it: {}", path, s.ToString());
 }

@@ -86,6 +86,31 @@ TEST_F(EmbeddedFailure, AFailedSyncIsFinalUntilTheStoreWasOpenedAgain) {
   n->stop();
 }
 
+TEST_F(EmbeddedFailure, AWriteFailsWhileASyncBegins) {
+  auto n = open();
+  auto log = n->join("a");
+  std::string expected;
+  for (int round = 0; round < 50; ++round) {
+    std::string number = std::to_string(round);
+    bool safe = false, answered = false;
+    n->logs().append({{log.log, text("t", number)}}, [&](result<void> r) { safe = r.has_value(); });
+    n->loop.run_once(Millis(0));  // written; the sync begins on its thread
+    files->writes = FaultFs::Fault::no_space;
+    n->logs().append({{log.log, text("t", "never")}}, [&](result<void> r) {
+      EXPECT_FALSE(r);
+      answered = true;
+    });
+    ASSERT_TRUE(n->run_until([&] { return answered; }));
+    files->writes = FaultFs::Fault::none;
+    ASSERT_TRUE(comes_back(*n));
+    std::string all = n->payloads(log.log, log.head);
+    std::string with = expected + (expected.empty() ? "" : " ") + number;
+    if (safe || all == with) expected = with;
+    EXPECT_EQ(all, expected) << "what was answered is there, and nothing that could not be written";
+  }
+  n->stop();
+}
+
 TEST_F(EmbeddedFailure, WhatWasRefusedIsForgottenByTheRoutersToo) {
   auto n = open();
   auto kept = n->join("kept");
@@ -122,6 +147,39 @@ TEST_F(EmbeddedFailure, WhoIsConnectedStaysSoAndWhoLeftMeanwhileHasLeft) {
   EXPECT_EQ(n->due(at(110)), "leaves ended");
   EXPECT_EQ(n->due(at(5000)), "");
   EXPECT_EQ(n->change("stays", stays.record.epoch, {}), error_code{});
+  n->stop();
+}
+
+TEST_F(EmbeddedFailure, WhoNeedsNoSessionComesIn) {
+  auto n = open();
+  for (auto* id : {"anew", "back", "other"}) {
+    ports::SessionChange left;
+    left.left = {at(1000), kNoExpiry};
+    EXPECT_EQ(n->change(id, n->claim(id, kStart).record.epoch, left), error_code{});
+  }
+  files->writes = FaultFs::Fault::no_space;
+  EXPECT_EQ(n->retain("t", "x"), errc::unavailable);
+  auto claim = [&](std::string id, bool clean, bool durable) {
+    ports::SessionStore::Claim c;
+    c.client_id = std::move(id);
+    c.clean = clean;
+    c.durable = durable;
+    c.expiry = durable ? 100 : 0;
+    c.now = kStart;
+    return n->ask<ports::SessionStore::Claimed>([&](auto done) { n->sessions().claim(std::move(c), done); });
+  };
+  EXPECT_FALSE(claim("anew", false, false)) << "whether it has a session cannot be said";
+  EXPECT_FALSE(claim("anew", true, true));
+  for (auto* id : {"anew", "back", "new"}) {
+    auto r = claim(id, true, false);
+    ASSERT_TRUE(r);
+    EXPECT_FALSE(r->present);
+  }
+  files->writes = FaultFs::Fault::none;
+  ASSERT_TRUE(comes_back(*n));
+  EXPECT_FALSE(claim("back", false, true)->present) << "its session ended when it began anew";
+  n->run_until([] { return false; }, Millis(1500));  // a tick
+  EXPECT_EQ(n->due(at(2000)), "other ended");
   n->stop();
 }
 
