@@ -9,9 +9,11 @@
 #include "app/logging.h"
 #include "base/log.h"
 #include "config/reload.h"
+#include "store/embedded.h"
 #include "store/memory_logs.h"
 #include "store/memory_retained.h"
 #include "store/memory_sessions.h"
+#include "store/sys_retained.h"
 
 namespace sb::app {
 namespace {
@@ -44,6 +46,18 @@ io::TlsIdentity identity_of(config::CertificateName n) {
       return io::TlsIdentity::san;
   }
   return io::TlsIdentity::none;
+}
+
+store::WriteConcern concern_of(config::WriteConcern c) {
+  switch (c) {
+    case config::WriteConcern::fsync:
+      return store::WriteConcern::fsync;
+    case config::WriteConcern::interval:
+      return store::WriteConcern::interval;
+    case config::WriteConcern::none:
+      return store::WriteConcern::none;
+  }
+  return store::WriteConcern::fsync;
 }
 
 broker::SharedStrategy strategy_of(config::SharedStrategy s) { return static_cast<broker::SharedStrategy>(s); }
@@ -80,9 +94,9 @@ void on_loop(net::Shard& shard, F f) {
 /// Publishes $SYS from shard 0.
 class BrokerNode::SysTimer final : public io::Timer {
  public:
-  SysTimer(broker::Node& node, net::Shard& shard, ports::RetainedStore& retained)
+  SysTimer(broker::Node& node, net::Shard& shard, const store::Backend& store)
       : shard_(shard),
-        retained_(retained),
+        store_(store),
         topics_(node, shard.core(), "signalbox version " SIGNALBOX_VERSION, shard.loop().now()) {}
   ~SysTimer() { shard_.loop().timers().cancel(*this); }
   void set_interval(Seconds s) {
@@ -91,35 +105,59 @@ class BrokerNode::SysTimer final : public io::Timer {
     if (s.count() > 0) on_timer();
   }
   void on_timer() override {
-    topics_.publish(shard_.loop().now(), retained_.count());
+    topics_.publish(shard_.loop().now(), {store_.retained->count(), store_.engine ? store_.engine->unavailable() : ""});
     shard_.loop().timers().set(*this, shard_.loop().now() + interval_);
   }
 
  private:
   net::Shard& shard_;
-  ports::RetainedStore& retained_;
+  const store::Backend& store_;
   broker::SysTopics topics_;
   Seconds interval_{0};
 };
 
 BrokerNode::BrokerNode(const config::Config& c) : config_(c) {
-  std::size_t shards = c.node.shards ? c.node.shards : std::max(1u, std::thread::hardware_concurrency());
-  shards = std::min<std::size_t>(shards, 64);
   node_.limits = c.limits;
   node_.shared_strategy = strategy_of(c.session.shared_strategy);
   node_.authenticator = &anonymous_;
   node_.enhanced = &scram_;
   node_.authorizer = &allow_all_;
-  node_.cores.resize(shards);
+}
 
+BrokerNode::~BrokerNode() { stop(); }
+
+std::string BrokerNode::open_store() {
+  const config::Config& c = config_;
   store::Backend stores;
-  auto logs = std::make_unique<store::MemoryLogs>(
-      c.limits, [this](std::string_view filter, ports::LogId log) { node_.log_changed(filter, log); });
-  stores.sessions = std::make_unique<store::MemorySessions>(*logs, c.limits.sessions);
-  stores.logs = std::move(logs);
-  stores.retained = std::make_unique<store::MemoryRetained>(c.limits.retained_messages);
+  auto on_log = [this](std::string_view filter, ports::LogId log) {
+    if (node_.cores.empty())
+      found_logs_.emplace_back(filter, log);
+    else
+      node_.log_changed(filter, log);
+  };
+  if (c.store.kind == config::StoreKind::memory) {
+    auto logs = std::make_unique<store::MemoryLogs>(c.limits, on_log);
+    stores.sessions = std::make_unique<store::MemorySessions>(*logs, c.limits.sessions);
+    stores.logs = std::move(logs);
+    stores.retained = std::make_unique<store::MemoryRetained>(c.limits.retained_messages);
+  } else {
+    if (c.store.path.empty()) return "store.path: this user has no home directory; name a directory for the store";
+    store::EmbeddedOptions o;
+    o.path = c.store.path;
+    o.concern = concern_of(c.store.write_concern);
+    o.sync_interval = Millis(c.store.sync_interval);
+    o.limits = c.limits;
+    if (std::string why = store::open_embedded(o, on_log, stores); !why.empty()) return "store.path: " + why;
+    stores.retained = std::make_unique<store::SysRetained>(std::move(stores.retained));
+  }
   store_ = std::make_unique<store::Service>(std::move(stores));
+  return {};
+}
 
+void BrokerNode::make_shards() {
+  const std::uint32_t wanted = config_.node.shards ? config_.node.shards : std::thread::hardware_concurrency();
+  const std::size_t shards = std::clamp<std::size_t>(wanted, 1, 64);
+  node_.cores.resize(shards);
   for (std::size_t i = 0; i < shards; ++i) {
     shards_.push_back(std::make_unique<net::Shard>());
     shard_stores_.push_back(std::make_unique<store::ShardStores>(*store_, shards_[i]->loop()));
@@ -128,9 +166,8 @@ BrokerNode::BrokerNode(const config::Config& c) : config_(c) {
     node_.cores[i] = core.get();
     shards_[i]->set_core(std::move(core));
   }
+  for (auto& [filter, log] : std::exchange(found_logs_, {})) node_.log_changed(filter, log);
 }
-
-BrokerNode::~BrokerNode() { stop(); }
 
 std::string BrokerNode::load_users(const config::Config& c) {
   if (c.auth.scram_file.empty()) {
@@ -174,6 +211,8 @@ std::string BrokerNode::listener_options(const config::Config& c, const config::
 
 std::string BrokerNode::start() {
   if (std::string why = load_users(config_); !why.empty()) return why;
+  if (std::string why = open_store(); !why.empty()) return why;
+  make_shards();
   for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
     const auto& l = config_.listeners[i];
     if (!l.bind.enabled()) continue;
@@ -201,7 +240,7 @@ std::string BrokerNode::start() {
   std::vector<net::Shard*> all;
   for (auto& s : shards_) all.push_back(s.get());
   on_loop(*shards_.front(), [&] {
-    sys_timer_ = std::make_unique<SysTimer>(node_, *shards_.front(), shard_stores_.front()->retained());
+    sys_timer_ = std::make_unique<SysTimer>(node_, *shards_.front(), store_->backend());
     sys_timer_->set_interval(Seconds(config_.sys.interval));
     for (auto& l : listeners_) l.acceptor->start(*shards_.front(), all, bound);
   });

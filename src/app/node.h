@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "app/broker.h"
@@ -39,6 +40,8 @@ class BrokerNode {
     std::unique_ptr<net::Acceptor> acceptor;
   };
   std::string load_users(const config::Config& c);
+  std::string open_store();
+  void make_shards();
   std::string listener_options(const config::Config& c, const config::ListenerConfig& l, net::ListenerOptions& o) const;
   void stop();
 
@@ -48,6 +51,7 @@ class BrokerNode {
   auth::AllowAll allow_all_;
   auth::ScramAuthenticator scram_{nullptr};
   std::unique_ptr<store::Service> store_;
+  std::vector<std::pair<std::string, ports::LogId>> found_logs_;  ///< when the store was opened, until there are shards
   std::vector<Listener> listeners_;  ///< before the shards: their connections refer to them
   std::vector<std::unique_ptr<net::Shard>> shards_;
   std::vector<std::unique_ptr<store::ShardStores>> shard_stores_;

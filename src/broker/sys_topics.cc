@@ -29,7 +29,7 @@ void SysTopics::load(std::string_view name, Load& l, std::uint64_t total, double
   }
 }
 
-void SysTopics::publish(MonoTime now, std::size_t retained) {
+void SysTopics::publish(MonoTime now, const Store& store) {
   using channel::Counter;
   using channel::Counters;
   auto sum = [&](Counter Counters::*which) {
@@ -64,7 +64,8 @@ void SysTopics::publish(MonoTime now, std::size_t retained) {
   put("bytes/sent", std::to_string(sum(&Counters::bytes_sent)));
   put("subscriptions/count", std::to_string(sum(&Counters::subscriptions)));
   put("shared_subscriptions/count", std::to_string(sum(&Counters::shared_subscriptions)));
-  put("retained messages/count", std::to_string(retained));
+  put("retained messages/count", std::to_string(store.retained));
+  put("store/state", store.unavailable.empty() ? "up" : "down: " + store.unavailable);
   // Why messages were dropped; names of our own.
   put("dropped/output_full", std::to_string(sum(&Counters::dropped_output_full)));
   put("dropped/queue_full", std::to_string(sum(&Counters::dropped_queue_full)));

@@ -13,7 +13,11 @@ class SysTopics {
  public:
   SysTopics(Node& node, Core& core, std::string version, MonoTime started)
       : node_(node), core_(core), version_(std::move(version)), started_(started) {}
-  void publish(MonoTime now, std::size_t retained);
+  struct Store {
+    std::size_t retained;
+    std::string unavailable;  ///< why requests are refused, "" when they are not
+  };
+  void publish(MonoTime now, const Store& store);
 
  private:
   /// A rate per minute, averaged over 1, 5 and 15 minutes.

@@ -18,7 +18,8 @@ enum class Anonymous : std::uint8_t { automatic, yes, no };  ///< automatic is w
 enum class ProxyProtocol : std::uint8_t { off, optional, required };
 enum class CertificateName : std::uint8_t { none, cn, dn, san };
 enum class TlsVersion : std::uint8_t { v1_2, v1_3 };
-enum class StoreKind : std::uint8_t { memory };
+enum class StoreKind : std::uint8_t { memory, embedded };
+enum class WriteConcern : std::uint8_t { fsync, interval, none };
 enum class SharedStrategy : std::uint8_t { round_robin, random, hash, least_inflight };
 enum class LogLevel : std::uint8_t { trace, debug, info, warn, error };
 enum class LogFormat : std::uint8_t { text, json };
@@ -70,7 +71,10 @@ struct NodeConfig {
 };
 
 struct StoreConfig {
-  StoreKind kind = StoreKind::memory;
+  StoreKind kind = StoreKind::embedded;
+  std::string path;  ///< embedded: directory; after load() never empty
+  WriteConcern write_concern = WriteConcern::fsync;
+  std::uint32_t sync_interval = 100;  ///< milliseconds, with WriteConcern::interval
 };
 
 struct SessionConfig {

@@ -77,9 +77,10 @@ void add_node_limits(Rows<Config>& row) {
            "read them are told of the gap.");
   row.number("limits.log_messages", SB_FIELD(limits.log_messages), kCount32, restart,
              "The same in messages: whichever is reached first.");
-  row.duration("limits.log_age", SB_FIELD(limits.log_age), {0, kU32}, restart,
-               "Longest time that stored messages of a durable filter are kept, in a store on the disk. Older ones go as "
-               "above `limits.log_bytes`. 0: no bound.");
+  row.duration(
+      "limits.log_age", SB_FIELD(limits.log_age), {0, kU32}, restart,
+      "Longest time that stored messages of a durable filter are kept, in a store on the disk. Older ones go as "
+      "above `limits.log_bytes`. 0: no bound.");
   row.size(
       "limits.logs_total_bytes", SB_FIELD(limits.logs_total_bytes), {kMiB, 1024 * kGiB}, restart,
       "Bytes of the stored messages of all durable filters together. Above: as `limits.log_bytes`, in the filter that "

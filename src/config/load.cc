@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -159,6 +160,21 @@ std::string host_name() {
   return out;
 }
 
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+// Where the embedded store is unless it is said; "" when there is no good place.
+std::string state_directory() {
+  // A list when the unit names several [systemd.exec(5)].
+  if (std::string dirs = variable("STATE_DIRECTORY"); !dirs.empty()) return dirs.substr(0, dirs.find(':'));
+  if (geteuid() == 0) return "/var/lib/signalbox";
+  if (std::string dir = variable("XDG_STATE_HOME"); dir.starts_with('/')) return dir + "/signalbox";
+  if (std::string home = variable("HOME"); home.starts_with('/')) return home + "/.local/state/signalbox";
+  return "";
+}
+
 // The contents of a file, or "" and what is wrong.
 std::string read_file(const std::string& path, std::string& problem) {
   errno = 0;
@@ -217,6 +233,7 @@ Loaded load(const Sources& sources) {
   Loaded out = merge(read_toml(text), sources.file, sources.environment, sources.sets);
   if (!problem.empty()) out.errors.insert(out.errors.begin(), Error{sources.file, "", "", problem});
   if (out.config.node.name.empty()) out.config.node.name = host_name();
+  if (out.config.store.path.empty()) out.config.store.path = state_directory();
   if (sources.check_files) check_files(out);
   return out;
 }

@@ -49,14 +49,14 @@ class Broker(Endpoint):
     """A broker process of our own. Keys that are not given keep the values that suit a test."""
 
     DEFAULTS = {"listeners.mqtt.bind": "127.0.0.1:0", "listeners.ws.bind": "", "listeners.mqtts.bind": "",
-                "listeners.wss.bind": "", "store.kind": "memory", "node.shards": "2",
-                "log.level": "warn"}
+                "listeners.wss.bind": "", "node.shards": "2", "log.level": "warn"}
 
     def __init__(self, settings: dict[str, object] | None = None):
         program = binary()
         assert program.exists(), f"no broker at {program}: build it, or set SIGNALBOX_BIN"
         command = [str(program), "broker"]
-        for key, value in (self.DEFAULTS | (settings or {})).items():
+        self._store = tempfile.TemporaryDirectory(prefix="signalbox-store-")
+        for key, value in (self.DEFAULTS | {"store.path": self._store.name} | (settings or {})).items():
             command += ["--set", f"{key}={str(value).lower() if isinstance(value, bool) else value}"]
         self._stderr = tempfile.TemporaryFile()
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self._stderr, text=True)
@@ -97,6 +97,7 @@ class Broker(Endpoint):
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise AssertionError(f"the broker did not end within {STOP_TIMEOUT} s of SIGTERM") from None
+        self._store.cleanup()
         errors = self.errors()
         assert code == 0, f"exit code {code}: {errors[-4000:]}"
         assert not SANITIZERS.search(errors), errors[-8000:]

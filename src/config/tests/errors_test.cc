@@ -75,9 +75,8 @@ const FileCase kFileCases[] = {
     {"auth.allow_anonymous = true",
      "f:1: auth.allow_anonymous = true: not one of the choices; write \"auto\", \"yes\" or \"no\" (default \"auto\")"},
     {"store.kind = \"redis\"",
-     "f:1: store.kind = \"redis\": comes in a later version; write \"memory\" (default \"memory\")"},
-    {"store.kind = \"embedded\"",
-     "f:1: store.kind = \"embedded\": comes in a later version; write \"memory\" (default \"memory\")"},
+     "f:1: store.kind = \"redis\": comes in a later version; write \"memory\" or \"embedded\" (default "
+     "\"embedded\")"},
     {"log.file = 1", "f:1: log.file = 1: not a string; write a string of at most 4096 bytes (default \"\")"},
     {"log.file = \"a\\u0000\"",
      "f:1: log.file = \"a\\u0000\": has a control character; write a string of at most 4096 bytes (default \"\")"},

@@ -87,7 +87,11 @@ TEST(Table, BoundsAreAllowedAndNothingBeyond) {
     const Bounds& b = e.key->bounds;
     bool number = std::holds_alternative<std::uint64_t>(default_value(Config{}, e)) && e.key->type != Type::mode;
     if (!number) continue;
-    auto errors = [&](std::uint64_t n) { return load_text(e.name + " = " + std::to_string(n), "f").errors.size(); };
+    auto errors = [&](std::uint64_t n) {
+      std::string value = std::to_string(n);
+      if (e.key->type == Type::duration && e.key->unit_ms == 1) value = '"' + value + "ms\"";
+      return load_text(e.name + " = " + value, "f").errors.size();
+    };
     EXPECT_EQ(errors(b.min), 0u) << e.name;
     EXPECT_EQ(errors(b.max), 0u) << e.name;
     EXPECT_EQ(errors(b.max + 1), 1u) << e.name;
