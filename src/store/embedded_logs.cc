@@ -167,10 +167,12 @@ void EmbeddedLogs::append_one(Log& log, const model::MessageView& m, WallTime no
 }
 
 void EmbeddedLogs::delete_entries(LogId log, LogState::Offset from, LogState::Offset upto) {
-  EntryKey begin(log, from + 1), end(log, upto + 1);
-  engine_.batch()
-      .DeleteRange(engine_.family(Family::entries), slice(begin.view()), slice(end.view()))
-      .PermitUncheckedError();
+  // The least string above the key of `from`: it has another length than the key of an entry, so that RocksDB has no
+  // insertion hint for it. (It would be of the other list: 7.8 has one hint for entries and range deletions.)
+  std::string begin(EntryKey(log, from).view());
+  begin += '\0';
+  EntryKey end(log, upto + 1);
+  engine_.batch().DeleteRange(engine_.family(Family::entries), begin, slice(end.view())).PermitUncheckedError();
 }
 
 /// Forgets what is at or before `offset`.
