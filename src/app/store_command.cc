@@ -29,7 +29,8 @@ constexpr const char* kStatsFooter =
     "  signalbox store stats --config /etc/signalbox/signalbox.toml\n"
     "  signalbox store stats --json | jq .messages";
 constexpr const char* kExportFooter =
-    "One line of JSON per record. Of a store in use it is a copy of one moment.\n"
+    "One line of JSON per record. Of a store in use it is a copy of one moment; of a damaged one, what can be read,\n"
+    "with exit code 1. Import makes a store of it again.\n"
     "\n"
     "Examples:\n"
     "  signalbox store export --file store.jsonl\n"
@@ -112,8 +113,11 @@ int export_to(const Options& options) {
     file.open(options.file, std::ios::binary | std::ios::trunc);
     if (!file) return complain(kFailure, fmt::format("--file {}: {}", options.file, std::strerror(errno)));
   }
-  std::string error = store::export_store(options.path, options.file.empty() ? std::cout : file);
-  return error.empty() ? kOk : complain(kFailure, error);
+  std::vector<std::string> lost;
+  std::string error = store::export_store(options.path, options.file.empty() ? std::cout : file, lost);
+  for (auto& l : lost) complain(kFailure, l);
+  if (!error.empty()) return complain(kFailure, error);
+  return lost.empty() ? kOk : complain(kFailure, "everything else was written");
 }
 
 int import_from(const Options& options) {

@@ -130,8 +130,9 @@ std::string explain(const rocksdb::Status& s, const std::string& path) {
                        path);
   if (s.IsCorruption())
     return fmt::format(
-        "the store in {} is damaged: {}; look at it with `signalbox store check {}`, or restore a backup", path, text,
-        path);
+        "the store in {} is damaged: {}; `signalbox store check {}` says what is lost; keep the rest with `signalbox "
+        "store export` and `import`, or restore a backup",
+        path, text, path);
   if (s.IsNoSpace()) return fmt::format("no space for the store in {}: {}; make room", path, text);
   return fmt::format("cannot open the store in {}: {}; look at it with `signalbox store check {}`", path, text, path);
 }

@@ -245,9 +245,16 @@ result<LogPage> EmbeddedLogs::read_page(LogId id, Position after, std::size_t ma
       log::error("store corrupt entry log={} offset={}", log::name(log.filter), from + page.messages.size() + 1);
       return make_error_code(ports::errc::unavailable);
     }
-    page.messages.push_back({log.position(get_be(it->key().data() + 8, 8)), model::Message::copy(*m)});
+    const LogState::Offset offset = get_be(it->key().data() + 8, 8);
+    if (offset > from + page.messages.size() + 1) {  // an export of a damaged store leaves out what it could not read
+      if (!page.messages.empty()) break;
+      page.lost += offset - from - 1;
+      from = offset - 1;
+    }
+    page.messages.push_back({log.position(offset), model::Message::copy(*m)});
     bytes += footprint(*m);
   }
+  if (page.messages.empty() && it->status().ok()) page.lost += upto - from;
   if (!it->status().ok()) {
     engine_.fail(it->status().ToString());
     return make_error_code(ports::errc::unavailable);

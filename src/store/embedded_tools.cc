@@ -9,6 +9,7 @@
 #include <ostream>
 
 #include "base/base64.h"
+#include "base/hash_map.h"
 #include "store/embedded_database.h"
 #include "store/embedded_encoding.h"
 #include "store/embedded_log_state.h"
@@ -23,14 +24,48 @@ using Findings = std::vector<std::string>;
 constexpr std::string_view kFirstLine = R"({"signalbox":"store","format":1})";
 constexpr std::string_view kCleanKey = "clean";  ///< in Family::meta: of a directory, not of what is in it
 
-/// Calls `f(key, value)` for everything in a family. Returns what went wrong.
+/// The last key of the file in which reading failed; "" when the error names none.
+std::string end_of_damage(Database& d, const rocksdb::Status& s) {
+  std::vector<rocksdb::LiveFileMetaData> files;
+  d.db().GetLiveFilesMetaData(&files);
+  const std::string text = s.ToString();
+  for (auto& file : files)
+    if (text.find(file.name) != std::string::npos) return file.largestkey;
+  return {};
+}
+
+/// A key for people: of a message its log's number and its own, of the others their text.
+std::string name_of(Family family, std::string_view key) {
+  if (family == Family::entries && key.size() == 16)
+    return fmt::format("log {} message {}", get_be(key.data(), 8), get_be(key.data() + 8, 8));
+  std::string text;
+  for (char c : key) text += c >= ' ' && c != 0x7F ? c : '.';
+  return text.empty() ? "the first" : text;
+}
+
+/// Calls `f(key, value)` for everything in a family that can be read; what cannot is passed over up to the end of its
+/// file, and goes to `findings`. Returns what went wrong beyond that.
 template <class F>
-std::string each(Database& d, Family family, F f) {
+std::string each(Database& d, Family family, Findings& findings, F f) {
   rocksdb::ReadOptions options;
   options.fill_cache = false;
+  std::string last;
   std::unique_ptr<rocksdb::Iterator> it(d.db().NewIterator(options, d.family(family)));
-  for (it->SeekToFirst(); it->Valid(); it->Next()) f(view(it->key()), view(it->value()));
-  return it->status().ok() ? "" : fmt::format("{}: {}", to_string(family), it->status().ToString());
+  it->SeekToFirst();
+  for (;;) {
+    for (; it->Valid(); it->Next()) {
+      last.assign(it->key().data(), it->key().size());
+      f(view(it->key()), view(it->value()));
+    }
+    const rocksdb::Status s = it->status();
+    if (s.ok()) return {};
+    const std::string end = s.IsCorruption() ? end_of_damage(d, s) : "";
+    if (end <= last) return fmt::format("{}: {}", to_string(family), s.ToString());
+    findings.push_back(fmt::format("{}: lost is what lies behind {} up to {}: {}", to_string(family),
+                                   name_of(family, last), name_of(family, end), s.ToString()));
+    it.reset(d.db().NewIterator(options, d.family(family)));
+    it->Seek(end + '\0');
+  }
 }
 
 /// Reads all records of a store, counts them and finds what does not fit.
@@ -56,7 +91,7 @@ class Examination {
   }
 
   std::string logs() {
-    return each(d_, Family::logs, [&](std::string_view key, std::string_view value) {
+    return each(d_, Family::logs, findings_, [&](std::string_view key, std::string_view value) {
       std::uint64_t id = key.size() < 8 ? 0 : get_be(key.data(), 8);
       if (key.size() > 8) {
         ++stats_.members;
@@ -74,7 +109,7 @@ class Examination {
 
   std::string entries() {
     std::map<std::uint64_t, std::uint64_t> last;
-    return each(d_, Family::entries, [&](std::string_view key, std::string_view value) {
+    return each(d_, Family::entries, findings_, [&](std::string_view key, std::string_view value) {
       ++stats_.messages;
       stats_.message_bytes += value.size();
       if (key.size() != 16) return find("a message with a key of {} bytes", key.size());
@@ -90,7 +125,7 @@ class Examination {
   }
 
   std::string sessions() {
-    return each(d_, Family::sessions, [&](std::string_view key, std::string_view value) {
+    return each(d_, Family::sessions, findings_, [&](std::string_view key, std::string_view value) {
       std::string_view rest, client = client_of(key, rest);
       bool core = !rest.empty() && rest[0] == kCore;
       ++(core ? stats_.sessions : stats_.subscriptions);
@@ -101,7 +136,7 @@ class Examination {
   }
 
   std::string progress() {
-    return each(d_, Family::progress, [&](std::string_view key, std::string_view value) {
+    return each(d_, Family::progress, findings_, [&](std::string_view key, std::string_view value) {
       std::string_view rest, client = client_of(key, rest);
       char kind = rest.empty() ? '\0' : rest[0];
       if (kind != kCursor) ++stats_.packet_ids;
@@ -112,10 +147,10 @@ class Examination {
   }
 
   std::string others() {
-    std::string error = each(d_, Family::connected, [&](auto, auto) { ++stats_.connected; });
-    if (error.empty()) error = each(d_, Family::due, [](auto, auto) {});
+    std::string error = each(d_, Family::connected, findings_, [&](auto, auto) { ++stats_.connected; });
+    if (error.empty()) error = each(d_, Family::due, findings_, [](auto, auto) {});
     if (!error.empty()) return error;
-    return each(d_, Family::retained, [&](std::string_view topic, std::string_view value) {
+    return each(d_, Family::retained, findings_, [&](std::string_view topic, std::string_view value) {
       ++stats_.retained;
       if (!decode_message(value)) find("retained message of {} is corrupt", topic);
     });
@@ -166,14 +201,14 @@ std::string store_stats(const std::string& path, StoreStats& stats) {
   return Examination(*d, ignored, stats).run();
 }
 
-std::string export_store(const std::string& path, std::ostream& out) {
+std::string export_store(const std::string& path, std::ostream& out, std::vector<std::string>& lost) {
   std::string error;
   auto d = Database::open_to_read(path, error);
   if (!d) return error;
   out << kFirstLine << '\n';
   for (std::size_t i = 0; error.empty() && i < kFamilies; ++i) {
     auto family = static_cast<Family>(i);
-    error = each(*d, family, [&](std::string_view key, std::string_view value) {
+    error = each(*d, family, lost, [&](std::string_view key, std::string_view value) {
       if (family == Family::meta && key == kCleanKey) return;
       out << fmt::format("{{\"family\":\"{}\",\"key\":\"{}\",\"value\":\"{}\"}}\n", to_string(family),
                          base64_encode(key), base64_encode(value));
@@ -183,6 +218,32 @@ std::string export_store(const std::string& path, std::ostream& out) {
   return error;
 }
 
+namespace {
+
+/// Of an export that is not complete, what fits together: records come in the order of their keys, and what belongs to
+/// a log or a session comes behind it.
+struct Whole {
+  std::uint64_t sessions = 0, retained = 0;
+
+  bool take(Family family, std::string_view key) {
+    retained += family == Family::retained;
+    if (family == Family::logs && key.size() == 8) logs_.emplace(key);
+    if (family == Family::logs || family == Family::entries) return logs_.contains(key.substr(0, 8));
+    if (family != Family::sessions) return true;
+    std::string_view rest, client = client_of(key, rest);
+    const bool core = !rest.empty() && rest[0] == kCore;
+    if (core) client_ = client;
+    sessions += core;
+    return core || client == client_;
+  }
+
+ private:
+  StringSet logs_;
+  std::string client_;
+};
+
+}  // namespace
+
 std::string import_store(const std::string& path, std::istream& in) {
   std::string line, error;
   if (!std::getline(in, line) || line != kFirstLine)
@@ -191,18 +252,23 @@ std::string import_store(const std::string& path, std::istream& in) {
   if (!d) return error;
   rocksdb::WriteBatch batch;
   rocksdb::Status s;
+  Whole whole;
   for (std::uint64_t number = 2; s.ok() && std::getline(in, line); ++number) {
     std::size_t f = 0;
     while (f < kFamilies && to_string(static_cast<Family>(f)) != field(line, "family")) ++f;
     auto key = base64_decode(field(line, "key")), value = base64_decode(field(line, "value"));
     if (f == kFamilies || !key || !value || !line.ends_with('}'))
       return fmt::format("line {}: no record of a store; {} is not complete, remove it", number, path);
-    s = batch.Put(d->family(static_cast<Family>(f)), *key, *value);
+    const auto family = static_cast<Family>(f);
+    if (!whole.take(family, *key)) continue;
+    s = batch.Put(d->family(family), *key, *value);
     if (s.ok() && batch.GetDataSize() > 1024 * 1024) {
       s = d->write({}, batch);
       batch.Clear();
     }
   }
+  if (s.ok())
+    s = batch.Put(d->family(Family::meta), slice(Database::kCounts), Database::counts(whole.sessions, whole.retained));
   if (s.ok()) s = d->write({}, batch);
   if (s.ok()) s = d->close_clean();
   return s.ok() ? "" : fmt::format("{} is not complete, remove it: {}", path, s.ToString());
