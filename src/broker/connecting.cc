@@ -267,18 +267,19 @@ bool Core::resend_one(Channel& c, PacketId id) {
   }
   extra(c.slot).resend->reading = true;
   model::Position before{e->position.generation, e->position.offset - 1};
-  stores_.logs->read(e->log, before, kUnderWayPage, [this, k = key(c.slot), id, log = e->log](result<ports::LogPage> page) {
-    Channel* channel = find(k);
-    if (!channel || !channel->up() || !extra(k.slot).resend) return;
-    extra(k.slot).resend->reading = false;
-    if (!page) return touch(k.slot);  // asked again with the next tick
-    take_messages(channel->session(), log, page->messages);
-    if (InFlight* entry = channel->session().window.find(id); entry && !entry->message) {
-      counters.dropped_log_bound.add();  // a bound of the log took it away
-      give_up(*channel, id, *entry);
-    }
-    pump(*channel);
-  });
+  stores_.logs->read(e->log, before, kUnderWayPage,
+                     [this, k = key(c.slot), id, log = e->log](result<ports::LogPage> page) {
+                       Channel* channel = find(k);
+                       if (!channel || !channel->up() || !extra(k.slot).resend) return;
+                       extra(k.slot).resend->reading = false;
+                       if (!page) return touch(k.slot);  // asked again with the next tick
+                       take_messages(channel->session(), log, page->messages);
+                       if (InFlight* entry = channel->session().window.find(id); entry && !entry->message) {
+                         counters.dropped_log_bound.add();  // a bound of the log took it away
+                         give_up(*channel, id, *entry);
+                       }
+                       pump(*channel);
+                     });
   return false;
 }
 

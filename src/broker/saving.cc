@@ -84,8 +84,7 @@ void Core::save(Channel& c) {
 void Core::save(Session& s, ClientKey k, Saved w, OnSaved done) {
   ports::SessionChange change = std::move(w.change);
   stores_.sessions->change(s.client_id, s.epoch, std::move(change),
-                           [this, k, w = std::move(w),
-                            member = s.member(), done = std::move(done)](result<void> r) {
+                           [this, k, w = std::move(w), member = s.member(), done = std::move(done)](result<void> r) {
                              // Logs are trimmed behind what the record says, so not before it says so.
                              if (r)
                                for (auto& p : w.progress) stores_.logs->release(p.filter, member, p.low);
