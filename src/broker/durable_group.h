@@ -35,6 +35,7 @@ struct DurableGroup {
     std::uint32_t out = 0;
     std::uint32_t most = kFirst;  ///< grows as the member keeps up, so that a slow one does not get all at once
     bool full = false;            ///< it has refused one; it will tell when it has room
+    bool gone = false;            ///< it was not there; whether it is still a member is seen with the next tick
   };
   static constexpr std::uint32_t kFirst = 16, kMost = 4096;
   absl::flat_hash_map<std::uint64_t, Load> loads;  ///< ClientKey::packed
@@ -66,6 +67,7 @@ struct GroupAnswer {
   enum class What : std::uint8_t {
     done,      ///< acknowledged, refused by the client, or the member's own now (QoS 2)
     returned,  ///< the member has left
+    gone,      ///< not taken: the member is not there, and may be in the index for as long as a store takes to answer
     no_room,   ///< not taken; `room` follows
     room,      ///< the member takes again (no handle)
     joined,    ///< there may be a new member (no handle)

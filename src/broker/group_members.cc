@@ -15,7 +15,7 @@ using What = GroupAnswer::What;
 void Core::take_from_group(const GroupDelivery& d) {
   auto answer = [&](What what) { answer_group(d.owner, {d.log, d.handle, what, d.member.client}); };
   Channel* c = find(d.member.client);
-  if (!c) return answer(What::returned);
+  if (!c) return answer(What::gone);
   if (!c->up() || !c->unhindered()) {
     extra(c->slot).full_for.emplace_back(d.owner, d.log);
     return answer(What::no_room);

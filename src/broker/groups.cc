@@ -222,10 +222,15 @@ void Core::group_answer(const GroupAnswer& a) {
     if (a.handle && l.out > 0) --l.out;
     if (a.what == What::no_room) l.full = true;
     if (a.what == What::room) l.full = false;
+    if (a.what == What::gone && !l.gone) {
+      l.full = l.gone = true;
+      retry_groups_.push_back(a.log);
+    }
     if (a.what == What::returned && l.out == 0) g.loads.erase(load);
   }
   if (a.what == What::done) end_of_group(g, a.handle);
-  if ((a.what == What::returned || a.what == What::no_room) && g.session->window.find(a.handle)) g.set_ready(a.handle);
+  const bool again = a.what == What::returned || a.what == What::no_room || a.what == What::gone;
+  if (again && g.session->window.find(a.handle)) g.set_ready(a.handle);
   pump_group(a.log);
 }
 
@@ -260,6 +265,7 @@ void Core::tick_groups() {
   for (ports::LogId log : std::exchange(retry_groups_, {})) {
     auto it = durable_groups_.find(log);
     if (it == durable_groups_.end()) continue;
+    absl::erase_if(it->second->loads, [](auto& load) { return load.second.gone; });
     if (it->second->session)
       pump_group(log);
     else

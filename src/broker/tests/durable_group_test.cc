@@ -120,6 +120,40 @@ TEST_P(Groups, Qos2StaysWithTheMemberThatHasIt) {
   EXPECT_THAT(first, ::testing::Not(IsEmpty()));
 }
 
+/// A session is in the index before its logs are joined; its client may leave in between.
+TEST(GroupsLater, AMemberThatIsGoneBeforeItHasItsSession) {
+  Bench b{{.shards = 1, .delayed = true}};
+  Client pub(b, "pub");
+  pub.up();
+  auto one = std::make_unique<Client>(b, "one");
+  one->connect(kDurable);
+  one->take();
+  one->subscribed("$share/g/a", 1).subscribed("b", 1);
+  one->lose();
+  b.settle();
+  pub.publish("a", "waits", {.qos = 1, .id = 1});
+  pub.messages();
+  one = std::make_unique<Client>(b, "one");
+  one->connect(kDurable);
+  b.run_shards();
+  pub.publish("a", "more", {.qos = 1, .id = 1});
+  b.run_shards();
+  b.work();
+  b.delay.arrive(0);  // its record; it is in the index now
+  one->lose();
+  b.run_shards();
+  while (b.delay.arrive(0)) {  // "more", before the log of "b" is joined
+  }
+  b.run_shards();
+  b.settle();
+  b.core().tick();
+  Client two(b, "two");
+  two.connect(kDurable);
+  two.take();
+  two.subscribe("$share/g/a", 1);
+  EXPECT_THAT(Client::payloads(two.messages()), ElementsAre("waits", "more"));
+}
+
 /// A crash at any time finds a QoS 2 message in one record.
 TEST_P(Groups, Qos2IsInOneRecord) {
   auto one = member("one", 2);
