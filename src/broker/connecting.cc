@@ -166,6 +166,7 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
     std::unique_ptr<Session> session;
     std::vector<model::OutboundRecord> outbound;
     bool present;
+    bool refused = false;  ///< a log could not be joined: what is under way from it could not be read
   };
   auto joining = std::make_shared<Joining>();
   bool present = claimed.present;
@@ -184,12 +185,15 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
         if (auto* sub = session->find(out.filter); sub && sub->cursor)
           if (InFlight* e = session->window.find(out.packet_id)) e->log = sub->cursor->log;
     Channel* channel = find(k);
-    if (!channel || channel->state() != Channel::State::opening) {
+    const bool wanted = channel && channel->state() == Channel::State::opening;
+    if (!wanted || joining->refused) {
       for (auto& sub : session->subscriptions()) {
         unindex(sub, k);
         leave_group(sub);
       }
-      return leave_unopened(session->client_id, session->epoch, session->expiry);
+      leave_unopened(session->client_id, session->epoch, session->expiry);
+      if (wanted) channel->opened(nullptr, false, Reason::server_unavailable);
+      return;
     }
     extra(k.slot).opening.clear();
     tidy(k.slot);
@@ -198,6 +202,7 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
   joining->waits += static_cast<std::uint32_t>(filters.size());
   for (auto& filter : filters)
     stores_.logs->join(filter, member, [joining, filter, finish](result<ports::LogStore::Joined> joined) {
+      joining->refused |= !joined;
       if (joined && joining->session)
         if (auto* sub = joining->session->find(filter); sub && sub->cursor)
           joining->session->bind(*sub->cursor, joined->log);

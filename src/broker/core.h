@@ -173,6 +173,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
       mqtt::PacketId id;
     };
     std::unique_ptr<Inbound> inbound;
+    bool unknown = false;  ///< a store failed: it may have what it refused when it is back
   };
   using PendingPtr = boost::intrusive_ptr<Pending>;  ///< stores hold it too, and may end with it
 
@@ -231,7 +232,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void send_slab();
   void append(const Route& route, const model::MessagePtr& m, const PendingPtr& p);
   void flush_appends();
-  void settle(const PendingPtr& p, mqtt::Reason reason);
+  void settle(const PendingPtr& p, const result<void>& done, mqtt::Reason refusal);
   mqtt::Reason finished(Pending& p);
   void retain(const model::MessagePtr& m, const PendingPtr& p);
 
@@ -296,6 +297,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void store_failed(ClientKey k, const error_code& why);
 
   // groups.cc
+  void join_group(DurableGroup& g);
   void claim_group(ports::LogId log);
   void group_claimed(ports::LogId log, model::SessionRecord record);
   void pump_group(ports::LogId log);

@@ -28,7 +28,8 @@ struct DurableGroup {
   std::deque<session::PacketId> ready;        ///< to be handed out, by sequence
   bool reading = false;                       ///< the log was asked for the message of the first of them
   bool pumping = false, again = false;
-  bool dirty = false;  ///< the store does not know all
+  bool dirty = false;   ///< the store does not know all
+  bool joined = false;  ///< the log is being read
 
   /// What one member has under way from this group.
   struct Load {

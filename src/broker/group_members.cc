@@ -100,6 +100,10 @@ void Core::return_to_groups(Session& s, ClientKey k) {
     gone.push_back(id);
   });
   for (PacketId id : gone) s.window.erase(id);
+  for (auto& sub : s.subscriptions())  // the group need not remember the member
+    if (auto g = groups_.find(sub.group); g != groups_.end())
+      if (ports::LogId log = g->second.first->log.load(std::memory_order_acquire))
+        answers.emplace_back(node_.group_owner(sub.filter), GroupAnswer{log, 0, What::returned, k});
   for (auto& [owner, a] : answers) answer_group(owner, a);
 }
 

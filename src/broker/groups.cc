@@ -83,8 +83,15 @@ void Core::group_claimed(ports::LogId log, model::SessionRecord record) {
     w.change.subscriptions_set.push_back(record_of(sub));
     save_group(g, std::move(w));
   }
-  stores_.logs->join(g.filter, ports::kGroupMember, [this, log](result<ports::LogStore::Joined> joined) {
-    if (joined && durable_groups_.contains(log)) feeds_.add_reader(log, nullptr);
+  join_group(g);
+}
+
+void Core::join_group(DurableGroup& g) {
+  stores_.logs->join(g.filter, ports::kGroupMember, [this, log = g.log](result<ports::LogStore::Joined> joined) {
+    auto it = durable_groups_.find(log);
+    if (it == durable_groups_.end()) return;
+    if (!joined) return retry_groups_.push_back(log);
+    if (!std::exchange(it->second->joined, true)) feeds_.add_reader(log, nullptr);
     pump_group(log);
   });
 }
@@ -249,6 +256,7 @@ void Core::save_group(DurableGroup& g, Saved w) {
     if (!r) {
       to.session->forget_saved(saved.done);
       to.session->save_soon |= !saved.unsent.empty();
+      group_moved(to);
       return retry_groups_.push_back(log);
     }
     for (PacketId id : saved.unsent)
@@ -266,14 +274,16 @@ void Core::tick_groups() {
     auto it = durable_groups_.find(log);
     if (it == durable_groups_.end()) continue;
     absl::erase_if(it->second->loads, [](auto& load) { return load.second.gone; });
-    if (it->second->session)
-      pump_group(log);
-    else
+    if (!it->second->session)
       claim_group(log);
+    else if (!it->second->joined)
+      join_group(*it->second);
+    else
+      pump_group(log);
   }
   for (ports::LogId log : std::exchange(dirty_groups_, {})) {
     auto it = durable_groups_.find(log);
-    if (it == durable_groups_.end()) continue;
+    if (it == durable_groups_.end() || !it->second->session) continue;
     it->second->dirty = false;
     save_group(*it->second, unsaved(*it->second->session));
   }

@@ -31,9 +31,14 @@ void LogFeeds::add_reader(Log log, channel::Channel* c) {
     if (slot->attached) ready(log);
     return;
   }
+  attach(log);
+}
+
+void LogFeeds::attach(Log log) {
   store_.attach(log, this, [this, log](result<model::Position> head) {
     auto it = feeds_.find(log);
-    if (it == feeds_.end() || !head) return;
+    if (it == feeds_.end()) return;
+    if (!head) return failed_.push_back(log);
     Feed& f = *it->second;
     f.attached = true;
     if (f.head < *head) {  // what came between an earlier attachment and this one was not told
@@ -105,7 +110,14 @@ void LogFeeds::ready(Log log) {
 }
 
 void LogFeeds::retry() {
-  for (Log log : std::exchange(failed_, {})) ready(log);
+  for (Log log : std::exchange(failed_, {})) {
+    auto it = feeds_.find(log);
+    if (it == feeds_.end()) continue;
+    if (it->second->attached)
+      ready(log);
+    else
+      attach(log);
+  }
 }
 
 LogFeeds::Next LogFeeds::next(Log log, model::Position after) {

@@ -72,6 +72,7 @@ class LogFeeds final : public ports::LogWatcher {
   };
   static std::uint64_t lost_behind(const Page& page, model::Position after);
   void make_room(Feed& f, const Page& newest);
+  void attach(Log log);
   void ask(Log log, Feed& f, model::Position after);
   void ready(Log log);
 

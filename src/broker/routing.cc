@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "broker/core.h"
 #include "model/topic.h"
+#include "ports/errc.h"
 
 namespace sb::broker {
 
@@ -36,9 +37,8 @@ Routed Core::route(Channel& c, channel::TopicMemoPtr& memo, MessageView& m, cons
       change.inbound_added.push_back(id);
       p->inbound = std::make_unique<Pending::Inbound>(Pending::Inbound{s.client_id, s.epoch, id});
       ++p->waits;
-      stores_.sessions->change(s.client_id, s.epoch, std::move(change), [this, p](result<void> done) {
-        settle(p, done ? Reason::success : Reason::unspecified_error);
-      });
+      stores_.sessions->change(s.client_id, s.epoch, std::move(change),
+                               [this, p](result<void> done) { settle(p, done, Reason::unspecified_error); });
     }
     if (stored || m.retain) kept = model::Message::copy(m);
     if (m.retain) retain(kept, p);
@@ -318,12 +318,22 @@ void Core::receive(Slab& s) {
 
 // ---------------------------------------------------------------- stores
 
-void Core::settle(const PendingPtr& p, Reason reason) {
+/// One store has answered; `refusal` is what its error means to the client.
+void Core::settle(const PendingPtr& p, const result<void>& done, Reason refusal) {
   if (!p) return;
-  if (!ok(reason)) p->reason = reason;
+  if (!done) {
+    p->reason = refusal;
+    p->unknown |= done.error() == ports::errc::unavailable;
+  }
   if (--p->waits > 0) return;
-  reason = finished(*p);
-  if (Channel* c = find(p->client)) c->routed(p->seq, reason);
+  Channel* c = find(p->client);
+  if (p->inbound && p->unknown) {
+    // Both or none of packet id and message are stored. The client shall ask again, not take it for refused.
+    if (c) c->shut_down(p->reason);
+    return;
+  }
+  Reason reason = finished(*p);
+  if (c) c->routed(p->seq, reason);
 }
 
 /// All stores have answered. A packet id whose message was refused must not make the next one with it a repeat.
@@ -340,7 +350,10 @@ void Core::retain(const model::MessagePtr& m, const PendingPtr& p) {
   if (p) ++p->waits;
   stores_.retained->set(m, [this, p](result<void> done) {
     if (!done) counters.retained_refused.add();
-    settle(p, done ? Reason::success : Reason::quota_exceeded);
+    // 3.x has no way to say that only retaining was refused; closing would make the client send it again for ever.
+    Channel* c = p ? find(p->client) : nullptr;
+    if (!done && done.error() == ports::errc::quota && c && c->version() != mqtt::Version::v5) done = result<void>();
+    settle(p, done, Reason::quota_exceeded);
   });
 }
 
@@ -358,7 +371,10 @@ void Core::flush_appends() {
   std::vector<ports::LogStore::Append> batch;
   batch.swap(appends_);
   stores_.logs->append(std::move(batch), [this, waiters = std::move(waiters)](result<void> done) {
-    for (auto& p : waiters) settle(p, done ? Reason::success : Reason::quota_exceeded);
+    for (auto& p : waiters) {
+      if (!p && !done) counters.dropped_store_refused.add();  // a will
+      settle(p, done, Reason::quota_exceeded);
+    }
   });
 }
 

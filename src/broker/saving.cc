@@ -34,9 +34,9 @@ void Core::tick() {
   for (std::uint32_t slot : slots) {
     clients_[slot].dirty = 0;
     Channel* c = clients_[slot].channel;
-    if (!c || !c->up() || !c->session().durable) continue;  // the slot may have another tenant
-    save(*c);
-    if (clients_[slot].extra && clients_[slot].extra->resend) pump(*c);
+    if (!c || !c->up()) continue;
+    if (c->session().durable) save(*c);  // the slot may have another tenant
+    if (auto& e = clients_[slot].extra; e && (e->resend || e->scans)) pump(*c);
   }
 }
 

@@ -63,9 +63,10 @@ void Core::retained_page(ClientKey k, std::uint64_t number, result<ports::Retain
   if (!e || !e->scans || !e->scans->current || e->scans->current->number != number) return;
   Scan& scan = *e->scans->current;
   scan.asked = false;
+  if (!page) return touch(c->slot);  // asked again with the next tick
   bool more = false;
   Subscription* sub = c->session().find(scan.filter);
-  if (page && sub) {
+  if (sub) {
     std::span<const std::uint32_t> ids;
     if (sub->subscription_id) ids = {&sub->subscription_id, 1};
     bool stopped = false;

@@ -27,14 +27,15 @@ struct Counters {
   Counter subscriptions;                       ///< of connected sessions, all kinds
   Counter shared_subscriptions;
   Counter protocol_errors, keep_alive_timeouts;
-  Counter dropped_output_full;  ///< QoS 0 to a client whose output is at its bound
-  Counter dropped_queue_full;   ///< QoS 1/2 to a volatile session whose queue is at its bound
-  Counter dropped_too_large;    ///< above the client's Maximum Packet Size [MQTT-3.1.2-24]
-  Counter dropped_expired;      ///< expired before delivery [MQTT-3.3.2-5]
-  Counter dropped_session_end;  ///< waiting when a volatile session ended
-  Counter dropped_no_member;    ///< for a shared group without members
-  Counter dropped_log_bound;    ///< not read before a bound took them from a log
-  Counter retained_refused;     ///< the retained store was full
+  Counter dropped_output_full;    ///< QoS 0 to a client whose output is at its bound
+  Counter dropped_queue_full;     ///< QoS 1/2 to a volatile session whose queue is at its bound
+  Counter dropped_too_large;      ///< above the client's Maximum Packet Size [MQTT-3.1.2-24]
+  Counter dropped_expired;        ///< expired before delivery [MQTT-3.3.2-5]
+  Counter dropped_session_end;    ///< waiting when a volatile session ended
+  Counter dropped_no_member;      ///< for a shared group without members
+  Counter dropped_log_bound;      ///< not read before a bound took them from a log
+  Counter retained_refused;       ///< the retained store was full
+  Counter dropped_store_refused;  ///< messages without a publisher who could be told (wills)
 };
 
 }  // namespace sb::channel

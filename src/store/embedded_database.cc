@@ -111,6 +111,8 @@ std::string check_directory(const std::string& path) {
           path, format, kDirectoryFormat);
     return {};
   }
+  if (fs::exists(file, e) || e)
+    return fmt::format("cannot read {}: start as the user that owns {}, or set store.path", file.string(), path);
   if (fs::exists(fs::path(path) / "CURRENT", e))
     return fmt::format("{} holds a database that is not a store of this program: set store.path to another directory",
                        path);
@@ -119,13 +121,13 @@ std::string check_directory(const std::string& path) {
   bool ok = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
   if (fd >= 0) ::close(fd);
   if (ok) return {};
-  fs::remove(file, e);
+  if (fd >= 0) fs::remove(file, e);
   return fmt::format("cannot write {}: make {} writable for this user, or set store.path", file.string(), path);
 }
 
 std::string explain(const rocksdb::Status& s, const std::string& path) {
   std::string text = s.ToString();
-  if (s.IsIOError() && text.find("/LOCK") != std::string::npos)
+  if (text.find("While lock file") != std::string::npos || text.find("lock hold by") != std::string::npos)
     return fmt::format("the store in {} is in use by another process: stop it, or set store.path to another directory",
                        path);
   if (s.IsCorruption())
@@ -292,6 +294,16 @@ rocksdb::Status Database::close_clean() {
   std::string value(1, kFormat);
   rocksdb::WriteBatch batch;
   rocksdb::Status s = batch.Put(family(Family::meta), slice(kClean), value);
+  return s.ok() ? write(synced, batch) : s;
+}
+
+rocksdb::Status Database::close_imported() {
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  std::string value(1, kFormat);
+  Writer(value).number(static_cast<std::uint64_t>(WriteConcern::none));
+  rocksdb::WriteBatch batch;
+  rocksdb::Status s = batch.Put(family(Family::meta), slice(kConcern), value);
   return s.ok() ? write(synced, batch) : s;
 }
 

@@ -61,6 +61,9 @@ class Database {
   rocksdb::Status sync() { return db_->SyncWAL(); }
   /// Says for the next start that nothing is missing.
   rocksdb::Status close_clean();
+  /// Says for the next start that it was made of an export: nothing may go on where the original stood, since that may
+  /// have been behind what was exported.
+  rocksdb::Status close_imported();
 
   /// Values of the keys of Family::meta.
   static constexpr std::string_view kCounts = "counts", kSeen = "seen";

@@ -89,7 +89,8 @@ void EmbeddedLogs::join(std::string_view filter, std::string_view member, Done<J
     store(*log);
     on_log_(filter, log->id);
   }
-  if (log->members.add(member, log->head)) put_member(*log, member, log->head);
+  log->members.add(member, log->head);
+  put_member(*log, member, *log->members.find(member));  // heard of in this run: see check_members
   engine_.answer<Joined>(std::move(done), Joined{log->id, log->head_position()});
 }
 

@@ -202,7 +202,10 @@ void EmbeddedSessions::change(std::string_view client_id, std::uint64_t epoch, S
   bool owned = owner != connected_.end() && owner->second.epoch == epoch;
   if (!engine_.up()) {
     // Not stored, but known: when the store is back, this session counts as one that has left.
-    if (owned && c.left) connected_.erase(owner);
+    if (owned && c.left) {
+      farewells_[std::string(client_id)] = {epoch, c.will && !c.will->message, c.expiry};
+      connected_.erase(owner);
+    }
     return engine_.refuse(std::move(done));
   }
   if (owner != connected_.end() && !owned)
@@ -256,7 +259,10 @@ void EmbeddedSessions::apply(const std::string& client_id, SessionChange& c) {
 void EmbeddedSessions::end(std::string_view client_id, std::uint64_t epoch, Done<void> done) {
   if (!engine_.up()) {
     auto owner = connected_.find(client_id);
-    if (owner != connected_.end() && owner->second.epoch == epoch) connected_.erase(owner);
+    if (owner != connected_.end() && owner->second.epoch == epoch) {
+      end_later_.insert(std::string(client_id));
+      connected_.erase(owner);
+    }
     return engine_.refuse(std::move(done));
   }
   auto r = core(client_id);
@@ -268,8 +274,11 @@ void EmbeddedSessions::end(std::string_view client_id, std::uint64_t epoch, Done
 
 /// What could not be ended while the store was away.
 void EmbeddedSessions::on_tick() {
-  for (auto& client_id : std::exchange(end_later_, {}))
+  std::erase_if(ending_, [&](auto& e) { return e.second <= engine_.safe(); });
+  for (auto& client_id : std::exchange(end_later_, {})) {
     if (auto r = core(client_id)) forget(*r);
+    ending_.emplace_back(client_id, engine_.write_now());
+  }
 }
 
 // ---------------------------------------------------------------- what is due
@@ -325,7 +334,10 @@ std::string EmbeddedSessions::load() {
   clock_read_ = false;
   behind_ = Millis(0);
   any_.store(engine_.sessions > 0, std::memory_order_release);
-  return find_lost();
+  for (auto& [client_id, write] : std::exchange(ending_, {})) end_later_.insert(client_id);
+  std::string error = find_lost();
+  if (error.empty()) farewells_.clear();
+  return error;
 }
 
 /// Sessions that the store believes connected and that are not: after a start all of them; after a failure those whose
@@ -352,6 +364,11 @@ std::string EmbeddedSessions::find_lost() {
     batch.Delete(engine_.family(Family::connected), client_id).PermitUncheckedError();
     if (c && c->connected) {
       c->connected = false;
+      if (auto left = farewells_.find(client_id); left != farewells_.end() && left->second.epoch == c->epoch) {
+        if (left->second.no_will) c->will = {};
+        if (left->second.expiry) c->expiry = *left->second.expiry;
+      }
+      if (end_later_.contains(client_id)) c->will = {};
       c->expires_at = c->expiry == kForever ? kNoExpiry : engine_.seen + Seconds(c->expiry);
       c->will_due = engine_.seen + Seconds(c->will.delay);
       batch.Put(engine_.family(Family::sessions), session_prefix(client_id) + kCore, encode_core(*c))

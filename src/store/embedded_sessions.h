@@ -54,7 +54,15 @@ class EmbeddedSessions final : public ports::SessionStore, public Part {
   EmbeddedEngine& engine_;
   ports::LogStore& logs_;
   StringMap<Owner> connected_;
-  StringSet end_later_;  ///< clients that began anew, without a session, while the store was away
+  /// What was said of connected sessions that left while the store was away.
+  struct Farewell {
+    std::uint64_t epoch;
+    bool no_will;
+    std::optional<std::uint32_t> expiry;
+  };
+  StringMap<Farewell> farewells_;
+  StringSet end_later_;  ///< clients whose sessions ended while the store was away
+  std::vector<std::pair<std::string, std::uint64_t>> ending_;  ///< of them, those that end with a write, and its number
   std::atomic<bool> any_{false};
   WallTime next_due_ = WallTime::min();  ///< nothing is due before
   WallTime seen_at_open_{};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "store/embedded_tools.h"
 
+#include <absl/container/flat_hash_set.h>
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -22,7 +23,9 @@ using namespace embedded;
 using Findings = std::vector<std::string>;
 
 constexpr std::string_view kFirstLine = R"({"signalbox":"store","format":1})";
+constexpr std::string_view kLastLine = R"({"complete":true})";
 constexpr std::string_view kCleanKey = "clean";  ///< in Family::meta: of a directory, not of what is in it
+constexpr std::string_view kRunKey = "run";      ///< in Family::meta: what all numbers are made of
 
 /// The last key of the file in which reading failed; "" when the error names none.
 std::string end_of_damage(Database& d, const rocksdb::Status& s) {
@@ -49,7 +52,7 @@ template <class F>
 std::string each(Database& d, Family family, Findings& findings, F f) {
   rocksdb::ReadOptions options;
   options.fill_cache = false;
-  std::string last;
+  std::string last, passed;
   std::unique_ptr<rocksdb::Iterator> it(d.db().NewIterator(options, d.family(family)));
   it->SeekToFirst();
   for (;;) {
@@ -60,11 +63,12 @@ std::string each(Database& d, Family family, Findings& findings, F f) {
     const rocksdb::Status s = it->status();
     if (s.ok()) return {};
     const std::string end = s.IsCorruption() ? end_of_damage(d, s) : "";
-    if (end <= last) return fmt::format("{}: {}", to_string(family), s.ToString());
+    if (end <= std::max(last, passed)) return fmt::format("{}: {}", to_string(family), s.ToString());
     findings.push_back(fmt::format("{}: lost is what lies behind {} up to {}: {}", to_string(family),
                                    name_of(family, last), name_of(family, end), s.ToString()));
     it.reset(d.db().NewIterator(options, d.family(family)));
     it->Seek(end + '\0');
+    passed = end;
   }
 }
 
@@ -203,6 +207,7 @@ std::string store_stats(const std::string& path, StoreStats& stats) {
 
 std::string export_store(const std::string& path, std::ostream& out, std::vector<std::string>& lost) {
   std::string error;
+  if (std::string where = find_corrupt_wal(path); !where.empty()) lost.push_back("lost is what lies behind: " + where);
   auto d = Database::open_to_read(path, error);
   if (!d) return error;
   out << kFirstLine << '\n';
@@ -214,6 +219,7 @@ std::string export_store(const std::string& path, std::ostream& out, std::vector
                          base64_encode(key), base64_encode(value));
     });
   }
+  if (error.empty()) out << kLastLine << '\n';
   if (error.empty() && !out.flush()) error = "the export could not be written";
   return error;
 }
@@ -224,22 +230,24 @@ namespace {
 /// a log or a session comes behind it.
 struct Whole {
   std::uint64_t sessions = 0, retained = 0;
+  bool has_run = false;
 
   bool take(Family family, std::string_view key) {
     retained += family == Family::retained;
     if (family == Family::logs && key.size() == 8) logs_.emplace(key);
     if (family == Family::logs || family == Family::entries) return logs_.contains(key.substr(0, 8));
-    if (family != Family::sessions) return true;
+    if (family == Family::meta && key == kRunKey) has_run = true;
+    if (family != Family::sessions && family != Family::progress) return true;
     std::string_view rest, client = client_of(key, rest);
-    const bool core = !rest.empty() && rest[0] == kCore;
-    if (core) client_ = client;
+    const bool core = family == Family::sessions && !rest.empty() && rest[0] == kCore;
+    if (core) clients_.insert(hash_bytes(client));
     sessions += core;
-    return core || client == client_;
+    return clients_.contains(hash_bytes(client));
   }
 
  private:
   StringSet logs_;
-  std::string client_;
+  absl::flat_hash_set<std::uint64_t> clients_;  ///< hashes
 };
 
 }  // namespace
@@ -253,7 +261,10 @@ std::string import_store(const std::string& path, std::istream& in) {
   rocksdb::WriteBatch batch;
   rocksdb::Status s;
   Whole whole;
-  for (std::uint64_t number = 2; s.ok() && std::getline(in, line); ++number) {
+  bool complete = false;
+  for (std::uint64_t number = 2; s.ok() && !complete && std::getline(in, line); ++number) {
+    complete = line == kLastLine;
+    if (complete) break;
     std::size_t f = 0;
     while (f < kFamilies && to_string(static_cast<Family>(f)) != field(line, "family")) ++f;
     auto key = base64_decode(field(line, "key")), value = base64_decode(field(line, "value"));
@@ -267,10 +278,13 @@ std::string import_store(const std::string& path, std::istream& in) {
       batch.Clear();
     }
   }
+  if (s.ok() && !complete) return fmt::format("the export has no last line; {} is not complete, remove it", path);
+  if (s.ok() && !whole.has_run)
+    return fmt::format("the export has no record of the store itself; {} cannot be used, remove it", path);
   if (s.ok())
     s = batch.Put(d->family(Family::meta), slice(Database::kCounts), Database::counts(whole.sessions, whole.retained));
   if (s.ok()) s = d->write({}, batch);
-  if (s.ok()) s = d->close_clean();
+  if (s.ok()) s = d->close_imported();
   return s.ok() ? "" : fmt::format("{} is not complete, remove it: {}", path, s.ToString());
 }
 

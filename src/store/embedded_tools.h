@@ -24,7 +24,8 @@ std::string check_store(const std::string& path, std::vector<std::string>& findi
 std::string store_stats(const std::string& path, StoreStats& stats);
 
 /// Writes the store as lines of JSON: {"signalbox":"store","format":1}, then {"family":…,"key":…,"value":…} with the
-/// records as they are stored, in base64. What cannot be read is left out, and goes to `lost`, one line each.
+/// records as they are stored, in base64; {"complete":true}. What cannot be read is left out, and goes to `lost`, one
+/// line each.
 std::string export_store(const std::string& path, std::ostream& out, std::vector<std::string>& lost);
 
 /// Makes a store in `path` of what export_store() wrote; there must be none.

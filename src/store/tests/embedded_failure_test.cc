@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The embedded store when the disk is full or does not take what it is given.
+#include <map>
+
 #include "store/tests/embedded_node.h"
 #include "store/tests/fault_fs.h"
 
@@ -180,6 +182,32 @@ TEST_F(EmbeddedFailure, WhoNeedsNoSessionComesIn) {
   EXPECT_FALSE(claim("back", false, true)->present) << "its session ended when it began anew";
   n->run_until([] { return false; }, Millis(1500));  // a tick
   EXPECT_EQ(n->due(at(2000)), "other ended");
+  n->stop();
+}
+
+TEST_F(EmbeddedFailure, WhatIsSaidAtLeavingWhileItIsAwayHolds) {
+  auto n = open();
+  std::map<std::string, std::uint64_t> epochs;
+  for (auto* id : {"said goodbye", "lost", "shorter", "ended"}) epochs[id] = n->claim(id, kStart, id, 1).record.epoch;
+  files->writes = FaultFs::Fault::no_space;
+  EXPECT_EQ(n->retain("t", "x"), errc::unavailable);
+  auto leave = [&](const std::string& id, bool will, std::optional<std::uint32_t> expiry) {
+    ports::SessionChange c;
+    c.left = {at(100), at(1)};
+    if (!will) c.will = model::WillRecord{};
+    c.expiry = expiry;
+    EXPECT_EQ(n->change(id, epochs[id], c), errc::unavailable);
+  };
+  leave("said goodbye", false, {});
+  leave("lost", true, {});
+  leave("shorter", false, 10);
+  EXPECT_FALSE(n->ask<void>([&](auto done) { n->sessions().end("ended", epochs["ended"], done); }));
+  files->writes = FaultFs::Fault::none;
+  ASSERT_TRUE(comes_back(*n));
+  n->run_until([] { return false; }, Millis(1500));  // a tick
+  EXPECT_EQ(n->due(at(5)), "lost will=lost");
+  EXPECT_EQ(n->due(at(50)), "shorter ended");
+  EXPECT_EQ(n->due(at(500)), "lost ended; said goodbye ended");
   n->stop();
 }
 

@@ -95,6 +95,7 @@ TEST(EmbeddedTools, WhatIsLeftOfADamagedStore) {
   for (auto& f : fs::directory_iterator(dir.store()))
     if (f.path().extension() == ".sst") files.push_back(f.path());
   ASSERT_FALSE(files.empty());
+  int kept = 0;
   for (auto& file : files) {
     TempDir work;
     std::string copy = work.path() + "/damaged", whole = work.path() + "/whole";
@@ -113,13 +114,46 @@ TEST(EmbeddedTools, WhatIsLeftOfADamagedStore) {
     StoreStats stats;
     EXPECT_EQ(check_store(copy, findings, stats), "");
     EXPECT_FALSE(findings.empty());
-    ASSERT_EQ(import_store(whole, lines), "");
+    if (std::string error = import_store(whole, lines); !error.empty()) {
+      EXPECT_NE(error.find("record of the store itself"), std::string::npos) << error;
+      continue;
+    }
+    ++kept;
     EmbeddedOptions again;
     again.path = whole;
     EmbeddedNode n(again);
     ASSERT_EQ(n.error, "") << lost[0];
     n.stop();
   }
+  EXPECT_GT(kept, 0);
+}
+
+/// The original may have been behind what was exported, or have lost its end: the copy goes on where nobody was.
+TEST(EmbeddedTools, AStoreThatWasKilled) {
+  TempDir dir;
+  EmbeddedOptions o;
+  o.path = dir.store();
+  ports::LogStore::Joined log;
+  {
+    EmbeddedNode n(o);
+    log = n.join("a");
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(n.append(log.log, std::to_string(i)), error_code{});
+  }
+  std::stringstream lines;
+  std::vector<std::string> lost;
+  EXPECT_EQ(export_store(dir.store(), lines, lost), "");
+  std::stringstream cut(lines.str().substr(0, lines.str().rfind("{\"complete")));
+  EXPECT_NE(import_store(dir.path() + "/cut", cut), "");
+  o.path = dir.path() + "/copy";
+  ASSERT_EQ(import_store(o.path, lines), "");
+  EmbeddedNode n(o);
+  ASSERT_EQ(n.error, "");
+  EXPECT_EQ(n.append(log.log, "new"), error_code{});
+  EXPECT_EQ(n.payloads(log.log, log.head), "0 1 2 3 4 new");
+  model::Position ahead = log.head;
+  ahead.offset += 100;
+  EXPECT_EQ(n.payloads(log.log, ahead), "new") << "what the original numbered like this was something else";
+  n.stop();
 }
 
 TEST(EmbeddedTools, MessagesThatAreMissingCountAsLost) {
