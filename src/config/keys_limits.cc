@@ -69,8 +69,10 @@ void add_session_limits(Rows<Config>& row) {
 void add_node_limits(Rows<Config>& row) {
   row.number("limits.connections", SB_FIELD(limits.connections), {0, kU32}, restart,
              "Connections at once. Above: closed at accept, and counted. 0: as many as the open-file limit allows.");
-  row.number("limits.retained_messages", SB_FIELD(limits.retained_messages), {0, kU32}, restart,
-             "Retained messages. Above: refused with 0x97, and counted.");
+  row.number(
+      "limits.retained_messages", SB_FIELD(limits.retained_messages), {0, kU32}, restart,
+      "Retained messages. Above: refused with 0x97, and counted; of v3 clients it is only counted: the message is "
+      "delivered and not retained.");
   row.size("limits.log_bytes", SB_FIELD(limits.log_bytes), {64 * kKiB, 1024 * kGiB}, restart,
            "Bytes of the stored messages of one durable filter. Above: the oldest go, and the sessions that "
            "had not "
