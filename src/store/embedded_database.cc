@@ -25,7 +25,7 @@ constexpr std::array<const char*, kFamilies> kNames = {"default",  "logs", "entr
                                                        "progress", "due",  "connected", "retained"};
 constexpr int kDirectoryFormat = 1;
 constexpr const char* kFormatFile = "FORMAT";
-constexpr std::string_view kRun = "run", kForgot = "forgot", kConcern = "concern", kClean = "clean";
+constexpr std::string_view kForgot = "forgot", kConcern = "concern";
 
 /// The log of the key of a message.
 class LogOfEntry final : public rocksdb::SliceTransform {

@@ -65,8 +65,8 @@ class Database {
   /// have been behind what was exported.
   rocksdb::Status close_imported();
 
-  /// Values of the keys of Family::meta.
-  static constexpr std::string_view kCounts = "counts", kSeen = "seen";
+  /// Keys of Family::meta. All numbers are made of the run; `clean` is of a directory, not of what is in it.
+  static constexpr std::string_view kCounts = "counts", kSeen = "seen", kRun = "run", kClean = "clean";
   static std::string counts(std::uint64_t sessions, std::uint64_t retained);
 
  private:

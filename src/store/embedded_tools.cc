@@ -24,8 +24,6 @@ using Findings = std::vector<std::string>;
 
 constexpr std::string_view kFirstLine = R"({"signalbox":"store","format":1})";
 constexpr std::string_view kLastLine = R"({"complete":true})";
-constexpr std::string_view kCleanKey = "clean";  ///< in Family::meta: of a directory, not of what is in it
-constexpr std::string_view kRunKey = "run";      ///< in Family::meta: what all numbers are made of
 
 /// The last key of the file in which reading failed; "" when the error names none.
 std::string end_of_damage(Database& d, const rocksdb::Status& s) {
@@ -214,7 +212,7 @@ std::string export_store(const std::string& path, std::ostream& out, std::vector
   for (std::size_t i = 0; error.empty() && i < kFamilies; ++i) {
     auto family = static_cast<Family>(i);
     error = each(*d, family, lost, [&](std::string_view key, std::string_view value) {
-      if (family == Family::meta && key == kCleanKey) return;
+      if (family == Family::meta && key == Database::kClean) return;
       out << fmt::format("{{\"family\":\"{}\",\"key\":\"{}\",\"value\":\"{}\"}}\n", to_string(family),
                          base64_encode(key), base64_encode(value));
     });
@@ -236,7 +234,7 @@ struct Whole {
     retained += family == Family::retained;
     if (family == Family::logs && key.size() == 8) logs_.emplace(key);
     if (family == Family::logs || family == Family::entries) return logs_.contains(key.substr(0, 8));
-    if (family == Family::meta && key == kRunKey) has_run = true;
+    if (family == Family::meta && key == Database::kRun) has_run = true;
     if (family != Family::sessions && family != Family::progress) return true;
     std::string_view rest, client = client_of(key, rest);
     const bool core = family == Family::sessions && !rest.empty() && rest[0] == kCore;

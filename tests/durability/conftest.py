@@ -57,8 +57,7 @@ def signalbox(tmp_path, port):
 def mosquitto(tmp_path, port) -> str:
     """The command of a mosquitto that keeps what it has on disk, saving it each second: the shortest that it knows."""
     program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-    if not os.path.exists(program):
-        pytest.skip("mosquitto is not installed")
+    assert os.path.exists(program), "mosquitto is not installed: ./test installs what the tests need"
     config = tmp_path / "mosquitto.conf"
     config.write_text("user root\nset_tcp_nodelay true\nmax_queued_messages 0\npersistence true\nautosave_interval 1\n"
                       f"persistence_location {tmp_path}/\nlistener {port} 127.0.0.1\nallow_anonymous true\n")
