@@ -89,7 +89,7 @@ void Core::claim_session(ClientKey k, OpenRequest r) {
   claim.will = r.will;
   claim.now = wall;
   stores_.sessions->claim(std::move(claim), [this, k, r = std::move(r)](result<SessionStore::Claimed> claimed) mutable {
-    if (claimed) publish_will(claimed->will, r.client_id);
+    if (claimed) fire(claimed->will, r.client_id);
     Channel* channel = find(k);
     if (!channel) {
       if (claimed && (claimed->present || r.expiry > 0)) leave_unopened(r.client_id, claimed->record.epoch, r.expiry);
@@ -322,16 +322,15 @@ void Core::closed(Channel& c, std::unique_ptr<Session> s, Ending how) {
     leave_subscriptions(c, *s, k);
     return_to_groups(*s, k);
     pass_on_group_messages(*s, k);
+    if (s->durable) {
+      leaving_[k.packed()] = std::move(released);
+      leave_durable(c, *s, how, k);  // its groups are told of what it has taken
+    }
     for (auto& sub : s->subscriptions()) leave_group(sub);
-  }
-  if (s && s->durable) {
-    leaving_[k.packed()] = std::move(released);
-    return leave_durable(c, *s, how, k);
-  }
-  if (s) {
+    if (s->durable) return;
     if (s->has_waiting()) counters.dropped_session_end.add(s->queue().size());
     if (how != Ending::disconnected)
-      if (auto will = c.take_will()) publish_will(*will, s->client_id);
+      if (auto will = c.take_will()) publish_will(*will, s->client_id, true);
   }
   if (directory_key) node_.directory.release(directory_key, k);
   for (auto& f : released) f();
@@ -395,7 +394,7 @@ void Core::leave_durable(Channel& c, Session& s, Ending how, ClientKey k) {
   std::unique_ptr<model::WillRecord> will;
   if (how != Ending::disconnected) will = c.take_will();
   if (s.expiry == 0) {  // changed at DISCONNECT: the session ends now
-    if (will) publish_will(*will, client_id);
+    if (will) publish_will(*will, client_id, true);
     stores_.sessions->end(client_id, s.epoch, done);
     return;
   }
@@ -407,7 +406,10 @@ void Core::leave_durable(Channel& c, Session& s, Ending how, ClientKey k) {
   if (will && will->delay > 0) {
     change.left->will_due = std::min(expires, wall + Seconds(will->delay));
   } else {
-    if (will) publish_will(*will, client_id);
+    if (will) {  // one that is refused with this change stays in the record, and is due when the store is back
+      publish_will(*will, client_id, false);
+      change.left->will_due = wall;
+    }
     change.will = model::WillRecord{};
   }
   save(s, k, std::move(w), done);
@@ -415,12 +417,19 @@ void Core::leave_durable(Channel& c, Session& s, Ending how, ClientKey k) {
 
 // ---------------------------------------------------------------- wills
 
-void Core::publish_will(const model::WillRecord& w, std::string_view client_id) {
+void Core::publish_will(const model::WillRecord& w, std::string_view client_id, bool insist) {
   if (!w.message) return;
   model::MessageView m = w.message->view();
   if (w.expires) m.expires_at = wall + Seconds(w.expiry_interval);
   m.publisher = model::publisher_of(client_id);
-  publish(m);
+  publish(m, insist);
+}
+
+/// What the store gave to be published.
+void Core::fire(const SessionStore::Will& w, std::string_view client_id) {
+  if (!w.record.message) return;
+  publish_will(w.record, client_id, false);
+  stores_.sessions->fired(w.id);
 }
 
 }  // namespace sb::broker

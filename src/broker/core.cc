@@ -62,7 +62,7 @@ void Core::run_due() {
     due_running_ = false;
     if (!due) return;
     for (auto& d : *due) {
-      publish_will(d.will, d.client_id);
+      fire(d.will, d.client_id);
       if (d.ended) log::info("session expired client={}", log::name(d.client_id));
     }
   });

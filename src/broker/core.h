@@ -77,8 +77,9 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   /// True while other shards are behind with this one's slabs: its connections stop reading.
   bool congested() const { return congested_; }
 
-  /// Publishes a message of the broker itself (wills, $SYS).
-  void publish(model::MessageView m);
+  /// Publishes a message of the broker itself (wills, $SYS). `insist`: what a store that is away refuses is asked again
+  /// when it is back.
+  void publish(model::MessageView m, bool insist = false);
   std::size_t shard() const { return shard_; }
   io::EventLoop& loop() { return loop_; }
 
@@ -173,7 +174,8 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
       mqtt::PacketId id;
     };
     std::unique_ptr<Inbound> inbound;
-    bool unknown = false;  ///< a store failed: it may have what it refused when it is back
+    bool unknown = false;   ///< a store failed: it may have what it refused when it is back
+    model::MessagePtr own;  ///< nobody waits: a message of the broker itself
   };
   using PendingPtr = boost::intrusive_ptr<Pending>;  ///< stores hold it too, and may end with it
 
@@ -212,7 +214,8 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void pass_on_group_messages(session::Session& s, ClientKey k);
   void leave_group(session::Subscription& sub);
   void leave_durable(Channel& c, session::Session& s, channel::Ending how, ClientKey k);
-  void publish_will(const model::WillRecord& w, std::string_view client_id);
+  void publish_will(const model::WillRecord& w, std::string_view client_id, bool insist);
+  void fire(const ports::SessionStore::Will& w, std::string_view client_id);
   void run_released(std::uint64_t packed);
 
   // routing.cc
@@ -235,6 +238,8 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void settle(const PendingPtr& p, const result<void>& done, mqtt::Reason refusal);
   mqtt::Reason finished(Pending& p);
   void retain(const model::MessagePtr& m, const PendingPtr& p);
+  void keep_own(const Route& route, const model::MessagePtr& m, bool insist);
+  void keep_late();
 
   // subscribing.cc
   struct PendingSubscribe;
@@ -306,6 +311,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void read_for_group(DurableGroup& g, mqtt::PacketId id);
   bool pick_for_group(DurableGroup& g, std::uint64_t topic_hash, Subscriber& out);
   void end_of_group(DurableGroup& g, mqtt::PacketId id);
+  void ask_taken(ports::LogId log, mqtt::PacketId id);
   void group_moved(DurableGroup& g);
   void save_group(DurableGroup& g, Saved w);
   void tick_groups();
@@ -338,7 +344,9 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   bool congested_ = false;
   std::vector<ports::LogStore::Append> appends_;
   std::vector<PendingPtr> append_waiters_;
-  std::vector<std::uint32_t> dirty_;  ///< slots of durable sessions of which the store does not know all
+  static constexpr std::size_t kLate = 10'000;
+  std::vector<model::MessagePtr> late_;  ///< messages of the broker itself that a store that is away has not taken
+  std::vector<std::uint32_t> dirty_;     ///< slots of durable sessions of which the store does not know all
   std::uint64_t next_scan_ = 1;
   absl::flat_hash_map<std::uint64_t, std::vector<std::function<void()>>>
       leaving_;  ///< sessions on their way to the store
@@ -346,7 +354,8 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
       groups_;                                                                       ///< of local members, with a count
   absl::flat_hash_map<ports::LogId, std::unique_ptr<DurableGroup>> durable_groups_;  ///< that this shard owns
   std::vector<ports::LogId> retry_groups_, dirty_groups_;
-  std::vector<GroupMail> group_mail_;  ///< by shard
+  std::vector<std::pair<ports::LogId, mqtt::PacketId>> unsure_;  ///< whether a member has it the store has to say
+  std::vector<GroupMail> group_mail_;                            ///< by shard
   bool due_running_ = false;
   bool all_allowed_ = false;
 };

@@ -68,6 +68,7 @@ struct GroupAnswer {
   enum class What : std::uint8_t {
     done,      ///< acknowledged, refused by the client, or the member's own now (QoS 2)
     returned,  ///< the member has left
+    unsure,    ///< the member has left, and has taken it or not: the record of the group tells
     gone,      ///< not taken: the member is not there, and may be in the index for as long as a store takes to answer
     no_room,   ///< not taken; `room` follows
     room,      ///< the member takes again (no handle)

@@ -233,12 +233,31 @@ void Core::group_answer(const GroupAnswer& a) {
       l.full = l.gone = true;
       retry_groups_.push_back(a.log);
     }
-    if (a.what == What::returned && l.out == 0) g.loads.erase(load);
+    if ((a.what == What::returned || a.what == What::unsure) && l.out == 0) g.loads.erase(load);
   }
+  if (a.what == What::unsure) return ask_taken(a.log, a.handle);
   if (a.what == What::done) end_of_group(g, a.handle);
   const bool again = a.what == What::returned || a.what == What::no_room || a.what == What::gone;
   if (again && g.session->window.find(a.handle)) g.set_ready(a.handle);
   pump_group(a.log);
+}
+
+/// A member that takes a message of QoS 2 takes it out of the group's record with the same write (group_taken).
+void Core::ask_taken(ports::LogId log, PacketId id) {
+  auto it = durable_groups_.find(log);
+  if (it == durable_groups_.end()) return;
+  stores_.sessions->outbound(it->second->session->client_id, id,
+                             [this, log, id](result<ports::SessionStore::Outbound> out) {
+                               auto found = durable_groups_.find(log);
+                               if (found == durable_groups_.end()) return;
+                               DurableGroup& g = *found->second;
+                               if (!out) return unsure_.emplace_back(log, id), void();
+                               if (*out && g.session->window.find(id))
+                                 g.set_ready(id);
+                               else
+                                 end_of_group(g, id);
+                               pump_group(log);
+                             });
 }
 
 // ---------------------------------------------------------------- its record
@@ -270,6 +289,7 @@ void Core::save_group(DurableGroup& g, Saved w) {
 
 /// About once a second.
 void Core::tick_groups() {
+  for (auto [log, id] : std::exchange(unsure_, {})) ask_taken(log, id);
   for (ports::LogId log : std::exchange(retry_groups_, {})) {
     auto it = durable_groups_.find(log);
     if (it == durable_groups_.end()) continue;

@@ -52,16 +52,30 @@ Routed Core::route(Channel& c, channel::TopicMemoPtr& memo, MessageView& m, cons
   return {true, reason};
 }
 
-void Core::publish(MessageView m) {
+void Core::publish(MessageView m, bool insist) {
   m.id = next_message_id_++;
   RoutePtr r = routes_.get(m.topic);
-  bool stored = m.qos > 0 && !r->logs.empty();
-  if (stored || m.retain) {
-    model::MessagePtr kept = model::Message::copy(m);
-    if (m.retain) retain(kept, nullptr);
-    if (stored) append(*r, kept, nullptr);
-  }
+  if (m.retain || (m.qos > 0 && !r->logs.empty())) keep_own(*r, model::Message::copy(m), insist);
   fan_out(*r, m, false, {});
+}
+
+/// Stores a message of the broker itself.
+void Core::keep_own(const Route& route, const model::MessagePtr& m, bool insist) {
+  PendingPtr p;
+  if (insist) {
+    p = new Pending(ClientKey{}, 0);
+    p->own = m;
+    p->waits = 0;
+  }
+  const model::MessageView& v = m->view();
+  if (v.retain) retain(m, p);
+  if (v.qos > 0 && !route.logs.empty()) append(route, m, p);
+}
+
+/// The store may be back.
+void Core::keep_late() {
+  for (auto& m : std::exchange(late_, {}))
+    if (!m->view().expired(wall)) keep_own(*routes_.get(m->view().topic), m, true);
 }
 
 bool Core::fan_out(Route& route, const MessageView& m, bool v5, const EncodedFrame& frame) {
@@ -326,6 +340,13 @@ void Core::settle(const PendingPtr& p, const result<void>& done, Reason refusal)
     p->unknown |= done.error() == ports::errc::unavailable;
   }
   if (--p->waits > 0) return;
+  if (p->own) {
+    if (p->unknown && late_.size() < kLate)
+      late_.push_back(p->own);
+    else if (p->unknown)
+      counters.dropped_store_refused.add();
+    return;
+  }
   Channel* c = find(p->client);
   if (p->inbound && p->unknown) {
     // Both or none of packet id and message are stored. The client shall ask again, not take it for refused.
@@ -371,10 +392,7 @@ void Core::flush_appends() {
   std::vector<ports::LogStore::Append> batch;
   batch.swap(appends_);
   stores_.logs->append(std::move(batch), [this, waiters = std::move(waiters)](result<void> done) {
-    for (auto& p : waiters) {
-      if (!p && !done) counters.dropped_store_refused.add();  // a will
-      settle(p, done, Reason::quota_exceeded);
-    }
+    for (auto& p : waiters) settle(p, done, Reason::quota_exceeded);
   });
 }
 

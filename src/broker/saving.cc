@@ -28,6 +28,7 @@ void Core::moved(Channel& c, session::Cursor& cursor) {
 
 void Core::tick() {
   feeds_.retry();
+  keep_late();
   tick_groups();
   std::vector<std::uint32_t> slots;
   slots.swap(dirty_);
@@ -106,10 +107,11 @@ void Core::save(Session& s, ClientKey k, Saved w, OnSaved done) {
                            });
 }
 
-/// What the group gave away is the session's own now, or goes back.
+/// What the group gave away is the session's own now. Whether it is after a refusal only the store can say: it may have
+/// what it refused, now or when the same was asked before.
 void Core::answer_taken(Channel* c, const Saved& w, bool stored) {
   for (Saved::Taken t : w.taken) {
-    if (!stored) t.answer.what = GroupAnswer::What::returned;
+    if (!stored) t.answer.what = GroupAnswer::What::unsure;
     InFlight* e = c ? c->session().window.find(t.id) : nullptr;
     if (stored && e && e->handle == t.answer.handle && e->log == t.answer.log) {
       e->handle = 0;

@@ -29,7 +29,8 @@ struct SessionChange {
   std::vector<std::pair<std::string, std::uint16_t>> group_taken;
   std::optional<model::WillRecord> will;
   std::optional<std::uint32_t> expiry;
-  /// The connection ended: when the session and its will are due.
+  /// The connection ended: when the session and its will are due. With a will of none (`will`) the time tells whether
+  /// it was published in this turn or, kNoExpiry, shall not be published: a store that refuses this remembers that.
   struct Left {
     WallTime expires_at, will_due;
   };
@@ -47,6 +48,13 @@ class SessionStore {
   template <class T>
   using Done = std::function<void(result<T>)>;
 
+  /// A will whose time has come: the store gives it to one caller, who publishes it and says fired() in the same turn,
+  /// so that it is published once, whatever fails in between. One of which the store has not heard so is given again
+  /// when it was closed, or away. PROTOCOLS: wills.
+  struct Will {
+    std::uint64_t id = 0;
+    model::WillRecord record;  ///< message null = none
+  };
   struct Claim {
     std::string client_id;
     std::string username;
@@ -59,7 +67,7 @@ class SessionStore {
   struct Claimed {
     bool present = false;         ///< an older session goes on
     model::SessionRecord record;  ///< only with `durable`; has the new epoch
-    model::WillRecord will;       ///< of the session that the claim ended: to be published now; message null = none
+    Will will;                    ///< of the session that the claim ended
   };
 
   /// Name of the session that a shared group is.
@@ -74,14 +82,20 @@ class SessionStore {
   /// The session is over: its record, its memberships and its timers go.
   virtual void end(std::string_view client_id, std::uint64_t epoch, Done<void> done) = 0;
 
+  /// What the record has under way with a packet id; nothing when there is no such id, or session.
+  using Outbound = std::optional<model::OutboundRecord>;
+  virtual void outbound(std::string_view client_id, std::uint16_t packet_id, Done<Outbound> done) = 0;
+
   /// A session or will whose time has come while nobody was connected.
   struct Due {
     std::string client_id;
-    model::WillRecord will;  ///< to be published; message null = none
+    Will will;
     bool ended = false;
   };
   /// Takes what is due; every entry is given to one caller only.
   virtual void take_due(WallTime now, Done<std::vector<Due>> done) = 0;
+  /// The will was published in this turn.
+  virtual void fired(std::uint64_t will) = 0;
 };
 
 }  // namespace sb::ports

@@ -21,8 +21,8 @@ namespace sb::store::embedded {
 namespace {
 
 constexpr std::size_t kKiB = 1024, kMiB = 1024 * kKiB;
-constexpr std::array<const char*, kFamilies> kNames = {"default",  "logs", "entries",   "sessions",
-                                                       "progress", "due",  "connected", "retained"};
+constexpr std::array<const char*, kFamilies> kNames = {"default", "logs",      "entries",  "sessions", "progress",
+                                                       "due",     "connected", "retained", "wills"};
 constexpr int kDirectoryFormat = 1;
 constexpr const char* kFormatFile = "FORMAT";
 constexpr std::string_view kForgot = "forgot", kConcern = "concern";
@@ -231,7 +231,8 @@ Database::Database(rocksdb::Env* env)
       env_(rocksdb::NewCompositeEnv(files_)) {}
 
 rocksdb::Status Database::write(const rocksdb::WriteOptions& options, rocksdb::WriteBatch& batch) {
-  rocksdb::Status s = db_->Write(options, &batch);
+  rocksdb::Status s = batch.PutLogData(encode(files_->synced()));
+  if (s.ok()) s = db_->Write(options, &batch);
   return s.ok() ? files_->error() : s;
 }
 

@@ -24,8 +24,9 @@ enum class Family : std::uint8_t {
   due,        ///< time + client → nothing
   connected,  ///< client → epoch
   retained,   ///< topic → message
+  wills,      ///< number + client → will whose publication is not stored yet
 };
-inline constexpr std::size_t kFamilies = 8;
+inline constexpr std::size_t kFamilies = 9;
 const char* to_string(Family f);
 
 /// What the store knows of itself.
@@ -49,7 +50,7 @@ class Database {
   static std::unique_ptr<Database> create(const std::string& path, std::string& error);
 
   rocksdb::DB& db() { return *db_; }
-  /// Any other way to write does not see all failures.
+  /// Any other way to write does not see all failures. What `batch` holds afterwards is for clearing only.
   rocksdb::Status write(const rocksdb::WriteOptions& options, rocksdb::WriteBatch& batch);
   rocksdb::ColumnFamilyHandle* family(Family f) { return families_[static_cast<std::size_t>(f)]; }
   rocksdb::ColumnFamilyHandle* family(std::uint32_t id);

@@ -135,6 +135,14 @@ inline constexpr char kCursor = 'c', kInbound = 'i', kOutbound = 'o';  ///< in p
 /// due: time, client id.
 std::string due_key(WallTime when, std::string_view client_id);
 
+/// wills: number, client id.
+inline constexpr int kWillNumber = 8;
+inline std::string will_key(std::uint64_t number) {
+  std::string key(kWillNumber, '\0');
+  put_be(key.data(), number, kWillNumber);
+  return key;
+}
+
 // ---------------------------------------------------------------- values
 
 /// What stands in front of a message's topic, properties and payload.

@@ -123,6 +123,7 @@ void EmbeddedEngine::reply(std::unique_ptr<Reply> r) {
 // ---------------------------------------------------------------- writing and answering
 
 void EmbeddedEngine::on_requests_end() {
+  asker_knows_ = true;
   if (up_ && (batch_.GetDataSize() > kBatchBytes || indexed_count_ > kBatchChanges)) commit();
 }
 
@@ -212,6 +213,7 @@ void EmbeddedEngine::fail(const std::string& what) {
   if (failed_) return;
   failed_ = true;
   up_ = false;
+  ++outages_;
   set_unavailable(what);
   log::error("store unavailable path={} reason=\"{}\"", options_.path, what);
   if (!loop_) return;  // it is not open yet: open() says so
@@ -240,7 +242,12 @@ void EmbeddedEngine::try_again() {
 
 void EmbeddedEngine::tick() {
   loop_->timers().set(tick_alarm_, loop_->now() + kTick);
-  if (up_ && seen >= seen_written_ + kSeenWhenIdle) put_seen();
+  // A write says how far those before it were synced: what has lain there for a second shall not pass for a torn end.
+  const bool unsaid = options_.concern != WriteConcern::none && told_ != written_ && !dirty();
+  if (up_ && (unsaid || seen >= seen_written_ + kSeenWhenIdle)) {
+    put_seen();
+    told_ = written_ + 1;
+  }
   for (std::size_t i = 0; up_ && i < parts_.size(); ++i) parts_[i]->on_tick();
 }
 

@@ -50,12 +50,14 @@ class EmbeddedEngine final : public Engine {
   void start(io::EventLoop& loop) override;
   void on_requests_end() override;
   void stop() override;
+  std::uint64_t outages() const override { return outages_; }
+  void asked_knowing(std::uint64_t outages) override { asker_knows_ = outages == outages_; }
   bool on_turn_end() override;
   std::string unavailable() const override;
 
   // --- for the parts
-  /// False while everything is refused; then there is no database either.
-  bool up() const { return up_; }
+  /// False while everything is refused, and for who does not know that it was.
+  bool up() const { return up_ && asker_knows_; }
   const EmbeddedOptions& options() const { return options_; }
   Database& database() { return *database_; }
   rocksdb::DB& db() { return database_->db(); }
@@ -126,6 +128,8 @@ class EmbeddedEngine final : public Engine {
   std::vector<Part*> parts_;
   std::unique_ptr<Database> database_;
   bool up_ = false, failed_ = false;
+  std::uint64_t outages_ = 0;
+  bool asker_knows_ = true;
   io::EventLoop* loop_ = nullptr;
   std::unique_ptr<SyncThread> sync_;
   Alarm sync_alarm_, retry_alarm_, tick_alarm_;
@@ -141,6 +145,7 @@ class EmbeddedEngine final : public Engine {
   std::deque<std::unique_ptr<Reply>> replies_;  ///< in the order of the requests
   std::size_t prepared_ = 0;                    ///< of them, from the front
   std::uint64_t written_ = 0, synced_ = 0;      ///< numbers of writes
+  std::uint64_t told_ = 0;                      ///< the last one that was made for tick()
 
   mutable std::mutex mutex_;
   std::string unavailable_;  ///< under mutex_

@@ -148,7 +148,16 @@ void EmbeddedSessions::disconnect(const Core& c) {
 
 void EmbeddedSessions::count(std::int64_t by) {
   engine_.sessions += static_cast<std::uint64_t>(by);
-  any_.store(engine_.sessions > 0, std::memory_order_release);
+  set_any();
+}
+
+void EmbeddedSessions::set_any() { any_.store(engine_.sessions > 0 || !unfired_.empty(), std::memory_order_release); }
+
+/// The will of `c` leaves its record for a key of its own, until its publication is stored.
+ports::SessionStore::Will EmbeddedSessions::fire(const Core& c) {
+  Will w{engine_.number(), c.will};
+  engine_.put(Family::wills, will_key(w.id).append(c.client_id), encode_core(c));
+  return w;
 }
 
 // ---------------------------------------------------------------- requests
@@ -157,17 +166,21 @@ void EmbeddedSessions::claim(Claim c, Done<Claimed> done) {
   if (!engine_.up()) {
     const bool needs_store = c.durable || !c.clean || end_later_.size() >= engine_.options().limits.sessions;
     if (needs_store) return engine_.refuse(std::move(done));
-    end_later_.insert(std::move(c.client_id));
+    end_later_.try_emplace(std::move(c.client_id), Ends::with_will);
     return done(Claimed{});
   }
-  if (end_later_.erase(c.client_id) > 0) c.clean = true;
   WallTime now = time(c.now);
   Claimed answer;
   auto r = core(c.client_id);
+  if (auto it = end_later_.find(c.client_id); it != end_later_.end()) {
+    c.clean = true;
+    if (r && it->second == Ends::without_will) r->will = {};
+    end_later_.erase(it);
+  }
   bool over = r && (c.clean || (!r->connected && r->expires_at <= now));
   // The will of a session that ends, or whose delay has passed, is published; one that still waits is cancelled by the
   // client's return [MQTT-3.1.3-9].
-  if (r && r->will.message && (over || r->will_due <= now)) answer.will = r->will;
+  if (r && r->will.message && (over || r->will_due <= now)) answer.will = fire(*r);
   if (over) {
     forget(*r);
     r.reset();
@@ -197,19 +210,26 @@ void EmbeddedSessions::claim(Claim c, Done<Claimed> done) {
   engine_.answer<Claimed>(std::move(done), std::move(answer));
 }
 
+EmbeddedSessions::Farewell EmbeddedSessions::farewell(std::uint64_t epoch, const SessionChange& c) {
+  const bool no_will = c.will && !c.will->message && c.left->will_due == kNoExpiry;
+  return {epoch, no_will, c.expiry, 0};
+}
+
 void EmbeddedSessions::change(std::string_view client_id, std::uint64_t epoch, SessionChange c, Done<void> done) {
   auto owner = connected_.find(client_id);
   bool owned = owner != connected_.end() && owner->second.epoch == epoch;
   if (!engine_.up()) {
     // Not stored, but known: when the store is back, this session counts as one that has left.
     if (owned && c.left) {
-      farewells_[std::string(client_id)] = {epoch, c.will && !c.will->message, c.expiry};
+      farewells_[std::string(client_id)] = farewell(epoch, c);
       connected_.erase(owner);
     }
     return engine_.refuse(std::move(done));
   }
   if (owner != connected_.end() && !owned)
     return engine_.answer<void>(std::move(done), make_error_code(errc::stale_epoch));
+  std::optional<Farewell> left;
+  if (c.left) left = farewell(epoch, c);
   std::optional<Core> r;
   if (!owned || changes_core(c)) {
     r = core(client_id);
@@ -232,6 +252,10 @@ void EmbeddedSessions::change(std::string_view client_id, std::uint64_t epoch, S
     put(*r);
   }
   apply(std::string(client_id), c);
+  if (left) {
+    left->write = engine_.write_now();
+    farewells_[std::string(client_id)] = *left;
+  }
   engine_.answer<void>(std::move(done), {});
 }
 
@@ -260,7 +284,7 @@ void EmbeddedSessions::end(std::string_view client_id, std::uint64_t epoch, Done
   if (!engine_.up()) {
     auto owner = connected_.find(client_id);
     if (owner != connected_.end() && owner->second.epoch == epoch) {
-      end_later_.insert(std::string(client_id));
+      end_later_.try_emplace(std::string(client_id), Ends::without_will);
       connected_.erase(owner);
     }
     return engine_.refuse(std::move(done));
@@ -269,16 +293,56 @@ void EmbeddedSessions::end(std::string_view client_id, std::uint64_t epoch, Done
   if (!r) return engine_.answer<void>(std::move(done), {});
   if (r->epoch != epoch) return engine_.answer<void>(std::move(done), make_error_code(errc::stale_epoch));
   forget(*r);
+  ending_.push_back({r->client_id, Ends::without_will, engine_.write_now()});
   engine_.answer<void>(std::move(done), {});
 }
 
-/// What could not be ended while the store was away.
+void EmbeddedSessions::outbound(std::string_view client_id, std::uint16_t packet_id, Done<Outbound> done) {
+  if (!engine_.up()) return engine_.refuse(std::move(done));
+  auto bytes = engine_.get(Family::progress, packet_key(session_prefix(client_id), kOutbound, packet_id));
+  Outbound out = bytes ? decode_outbound(*bytes) : std::nullopt;
+  if (bytes && !out) engine_.fail("the record of a session is corrupt");
+  engine_.answer<Outbound>(std::move(done), std::move(out));
+}
+
+/// What was said while the store was away, and has not been done yet.
 void EmbeddedSessions::on_tick() {
-  std::erase_if(ending_, [&](auto& e) { return e.second <= engine_.safe(); });
-  for (auto& client_id : std::exchange(end_later_, {})) {
-    if (auto r = core(client_id)) forget(*r);
-    ending_.emplace_back(client_id, engine_.write_now());
+  std::erase_if(ending_, [&](auto& e) { return e.write <= engine_.safe(); });
+  for (auto& [client_id, how] : std::exchange(end_later_, {})) {
+    if (auto r = core(client_id)) {
+      if (how == Ends::with_will && r->will.message) {
+        const Will w = fire(*r);
+        unfired_.push_back(will_key(w.id).append(client_id));
+      }
+      forget(*r);
+    }
+    ending_.push_back({client_id, how, engine_.write_now()});
   }
+  absl::erase_if(farewells_, [&](auto& f) { return f.second.write > 0 && f.second.write <= engine_.safe(); });
+  for (auto& [client_id, f] : farewells_) {
+    if (f.write > 0) continue;
+    if (auto r = core(client_id); r && take_leave(*r)) {
+      disconnect(*r);
+      schedule(*r);
+      put(*r);
+    }
+    f.write = engine_.write_now();
+  }
+}
+
+/// A session that the store believes connected left at the last time that the store knew of. False when its record says
+/// that it has left.
+bool EmbeddedSessions::take_leave(Core& c) {
+  if (!c.connected) return false;
+  c.connected = false;
+  if (auto left = farewells_.find(c.client_id); left != farewells_.end() && left->second.epoch == c.epoch) {
+    if (left->second.no_will) c.will = {};
+    if (left->second.expiry) c.expiry = *left->second.expiry;
+  }
+  if (auto e = end_later_.find(c.client_id); e != end_later_.end() && e->second == Ends::without_will) c.will = {};
+  c.expires_at = c.expiry == kForever ? kNoExpiry : engine_.seen + Seconds(c.expiry);
+  c.will_due = engine_.seen + Seconds(c.will.delay);
+  return true;
 }
 
 // ---------------------------------------------------------------- what is due
@@ -306,6 +370,14 @@ void EmbeddedSessions::take_due(WallTime now, Done<std::vector<Due>> done) {
   if (!engine_.up()) return engine_.refuse(std::move(done));
   now = time(now);
   std::vector<Due> all;
+  while (!unfired_.empty() && all.size() < kDueAtOnce) {
+    const std::string key = std::move(unfired_.back());
+    unfired_.pop_back();
+    auto bytes = engine_.get(Family::wills, key);
+    if (auto c = bytes ? decode_core(*bytes) : std::nullopt)
+      all.push_back({key.substr(kWillNumber), {get_be(key.data(), kWillNumber), std::move(c->will)}, false});
+  }
+  set_any();
   if (next_due_ > now) return engine_.answer<std::vector<Due>>(std::move(done), std::move(all));
   for (auto& [when, client_id] : due_until(now)) {
     engine_.erase(Family::due, due_key(when, client_id));
@@ -314,16 +386,25 @@ void EmbeddedSessions::take_due(WallTime now, Done<std::vector<Due>> done) {
     Due d;
     d.client_id = client_id;
     d.ended = r->expires_at <= now;
-    if (r->will.message && (d.ended || r->will_due <= now)) d.will = std::exchange(r->will, {});
+    if (r->will.message && (d.ended || r->will_due <= now)) {
+      d.will = fire(*r);
+      r->will = {};
+    }
     if (d.ended) {
       forget(*r);
     } else {
       schedule(*r);
       put(*r);
     }
-    if (d.will.message || d.ended) all.push_back(std::move(d));
+    if (d.will.record.message || d.ended) all.push_back(std::move(d));
   }
   engine_.answer<std::vector<Due>>(std::move(done), std::move(all));
+}
+
+void EmbeddedSessions::fired(std::uint64_t will) {
+  if (!engine_.up()) return;
+  auto it = engine_.range(Family::wills, will_key(will), nullptr);
+  if (it->Valid() && view(it->key()).starts_with(will_key(will))) engine_.erase(Family::wills, view(it->key()));
 }
 
 // ---------------------------------------------------------------- opening
@@ -333,15 +414,24 @@ std::string EmbeddedSessions::load() {
   seen_at_open_ = engine_.seen;
   clock_read_ = false;
   behind_ = Millis(0);
-  any_.store(engine_.sessions > 0, std::memory_order_release);
-  for (auto& [client_id, write] : std::exchange(ending_, {})) end_later_.insert(client_id);
-  std::string error = find_lost();
+  for (auto& e : std::exchange(ending_, {})) end_later_.try_emplace(std::move(e.client_id), e.how);
+  std::string error = load_wills();
+  if (error.empty()) error = find_lost();
   if (error.empty()) farewells_.clear();
+  set_any();
   return error;
 }
 
+std::string EmbeddedSessions::load_wills() {
+  unfired_.clear();
+  std::unique_ptr<rocksdb::Iterator> it(engine_.db().NewIterator({}, engine_.family(Family::wills)));
+  for (it->SeekToFirst(); it->Valid(); it->Next()) unfired_.push_back(it->key().ToString());
+  std::reverse(unfired_.begin(), unfired_.end());  // the oldest first
+  return it->status().ok() ? std::string() : it->status().ToString();
+}
+
 /// Sessions that the store believes connected and that are not: after a start all of them; after a failure those whose
-/// claim was not answered, or that have left since. They left at the last time that the store knew of.
+/// claim was not answered, or that have left since.
 std::string EmbeddedSessions::find_lost() {
   StringMap<Owner> still = std::move(connected_);
   connected_.clear();
@@ -362,15 +452,7 @@ std::string EmbeddedSessions::find_lost() {
       continue;
     }
     batch.Delete(engine_.family(Family::connected), client_id).PermitUncheckedError();
-    if (c && c->connected) {
-      c->connected = false;
-      if (auto left = farewells_.find(client_id); left != farewells_.end() && left->second.epoch == c->epoch) {
-        if (left->second.no_will) c->will = {};
-        if (left->second.expiry) c->expiry = *left->second.expiry;
-      }
-      if (end_later_.contains(client_id)) c->will = {};
-      c->expires_at = c->expiry == kForever ? kNoExpiry : engine_.seen + Seconds(c->expiry);
-      c->will_due = engine_.seen + Seconds(c->will.delay);
+    if (c && take_leave(*c)) {
       batch.Put(engine_.family(Family::sessions), session_prefix(client_id) + kCore, encode_core(*c))
           .PermitUncheckedError();
       if (WallTime when = next_due(*c); when != kNoExpiry)

@@ -22,7 +22,9 @@ class EmbeddedSessions final : public ports::SessionStore, public Part {
   void claim(Claim c, Done<Claimed> done) override;
   void change(std::string_view client_id, std::uint64_t epoch, ports::SessionChange c, Done<void> done) override;
   void end(std::string_view client_id, std::uint64_t epoch, Done<void> done) override;
+  void outbound(std::string_view client_id, std::uint16_t packet_id, Done<Outbound> done) override;
   void take_due(WallTime now, Done<std::vector<Due>> done) override;
+  void fired(std::uint64_t will) override;
 
   // --- Part
   std::string load() override;
@@ -49,20 +51,33 @@ class EmbeddedSessions final : public ports::SessionStore, public Part {
   static bool changes_core(const ports::SessionChange& c) { return c.next_order || c.will || c.expiry || c.left; }
   std::vector<std::pair<WallTime, std::string>> due_until(WallTime now);
   void count(std::int64_t by);
+  void set_any();
+  Will fire(const Core& c);
+  std::string load_wills();
   std::string find_lost();
 
   EmbeddedEngine& engine_;
   ports::LogStore& logs_;
   StringMap<Owner> connected_;
-  /// What was said of connected sessions that left while the store was away.
+  /// What was said of connected sessions that left, until it is safe.
   struct Farewell {
     std::uint64_t epoch;
     bool no_will;
     std::optional<std::uint32_t> expiry;
+    std::uint64_t write = 0;  ///< that has it; 0 = none, the store was away
   };
+  static Farewell farewell(std::uint64_t epoch, const ports::SessionChange& c);
+  bool take_leave(Core& c);
   StringMap<Farewell> farewells_;
-  StringSet end_later_;  ///< clients whose sessions ended while the store was away
-  std::vector<std::pair<std::string, std::uint64_t>> ending_;  ///< of them, those that end with a write, and its number
+  enum class Ends : std::uint8_t { without_will, with_will };
+  StringMap<Ends> end_later_;  ///< clients whose sessions ended while the store was away
+  struct Ending {
+    std::string client_id;
+    Ends how;
+    std::uint64_t write;
+  };
+  std::vector<Ending> ending_;        ///< those that end with a write that is not safe yet
+  std::vector<std::string> unfired_;  ///< keys of wills to be given again
   std::atomic<bool> any_{false};
   WallTime next_due_ = WallTime::min();  ///< nothing is due before
   WallTime seen_at_open_{};

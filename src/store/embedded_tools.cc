@@ -151,6 +151,11 @@ class Examination {
   std::string others() {
     std::string error = each(d_, Family::connected, findings_, [&](auto, auto) { ++stats_.connected; });
     if (error.empty()) error = each(d_, Family::due, findings_, [](auto, auto) {});
+    if (error.empty())
+      error = each(d_, Family::wills, findings_, [&](std::string_view key, std::string_view value) {
+        if (key.size() < kWillNumber || !decode_core(value))
+          find("a will of {} is corrupt", name_of(Family::wills, key));
+      });
     if (!error.empty()) return error;
     return each(d_, Family::retained, findings_, [&](std::string_view topic, std::string_view value) {
       ++stats_.retained;

@@ -77,7 +77,7 @@ void MemorySessions::claim(Claim c, Done<Claimed> done) {
     SessionRecord& r = it->second.record;
     // The will of a session that ends, or whose delay has passed, is published; one that still waits is cancelled by
     // the client's return [MQTT-3.1.3-9].
-    if (r.will.message && (over || r.will_due <= c.now)) answer.will = r.will;
+    if (r.will.message && (over || r.will_due <= c.now)) answer.will = {next_will_++, r.will};
   }
   if (over) {
     forget(it);
@@ -125,6 +125,13 @@ void MemorySessions::end(std::string_view client_id, std::uint64_t epoch, Done<v
   done({});
 }
 
+void MemorySessions::outbound(std::string_view client_id, std::uint16_t packet_id, Done<Outbound> done) {
+  auto it = records_.find(client_id);
+  if (it == records_.end()) return done(Outbound());
+  auto out = it->second.outbound.find(packet_id);
+  done(out == it->second.outbound.end() ? Outbound() : Outbound(out->second));
+}
+
 void MemorySessions::take_due(WallTime now, Done<std::vector<Due>> done) {
   std::vector<Due> all;
   while (!due_.empty() && due_.begin()->first <= now) {
@@ -137,14 +144,14 @@ void MemorySessions::take_due(WallTime now, Done<std::vector<Due>> done) {
     d.client_id = client_id;
     d.ended = r.expires_at <= now;
     if (r.will.message && (d.ended || r.will_due <= now)) {
-      d.will = std::move(r.will);
+      d.will = {next_will_++, std::move(r.will)};
       r.will = {};
     }
     if (d.ended)
       forget(it);
     else
       schedule(r);
-    if (d.will.message || d.ended) all.push_back(std::move(d));
+    if (d.will.record.message || d.ended) all.push_back(std::move(d));
   }
   done(std::move(all));
 }

@@ -22,7 +22,9 @@ class MemorySessions final : public ports::SessionStore {
   void claim(Claim c, Done<Claimed> done) override;
   void change(std::string_view client_id, std::uint64_t epoch, ports::SessionChange c, Done<void> done) override;
   void end(std::string_view client_id, std::uint64_t epoch, Done<void> done) override;
+  void outbound(std::string_view client_id, std::uint16_t packet_id, Done<Outbound> done) override;
   void take_due(WallTime now, Done<std::vector<Due>> done) override;
+  void fired(std::uint64_t) override {}  // what is in memory is not away, and ends with the process
 
   std::size_t count() const { return count_.load(std::memory_order_relaxed); }
 
@@ -45,7 +47,7 @@ class MemorySessions final : public ports::SessionStore {
   const std::size_t limit_;
   StringMap<Stored> records_;
   absl::btree_set<std::pair<WallTime, std::string>> due_;
-  std::uint64_t next_incarnation_ = 1, next_epoch_ = 1;
+  std::uint64_t next_incarnation_ = 1, next_epoch_ = 1, next_will_ = 1;
   std::atomic<std::size_t> count_{0};
 };
 

@@ -27,18 +27,32 @@ void Service::stop() {
 
 /// Carries requests of one shard to the store thread and the answers back.
 struct ShardStores::Bridge {
-  Bridge(Service& service, io::EventLoop& shard) : requests(shard, service.loop()), answers(service.loop(), shard) {
-    if (Engine* engine = service.backend().engine.get())
-      requests.set_behind([](void* e) { static_cast<Engine*>(e)->on_requests_end(); }, engine);
+  Bridge(Service& service, io::EventLoop& shard)
+      : requests(shard, service.loop()), answers(service.loop(), shard), engine(service.backend().engine.get()) {
+    if (engine) requests.set_behind([](void* e) { static_cast<Engine*>(e)->on_requests_end(); }, engine);
   }
   Outbox requests, answers;
+  Engine* const engine;     ///< null: none is needed
+  std::uint64_t known = 0;  ///< outages of which this shard has heard
 
+  /// Runs `request()` on the store thread.
+  template <class Request>
+  void tell(Request request) {
+    requests.add([this, known = known, request = std::move(request)]() mutable {
+      if (engine) engine->asked_knowing(known);
+      request();
+    });
+  }
   /// Runs `request(done)` on the store thread; what it gives to done() arrives at `done` on the shard.
   template <class T, class Request>
   void call(std::function<void(result<T>)> done, Request request) {
-    requests.add([this, done = std::move(done), request = std::move(request)]() mutable {
+    tell([this, done = std::move(done), request = std::move(request)]() mutable {
       request([this, done = std::move(done)](result<T> answer) mutable {
-        answers.add([done = std::move(done), answer = std::move(answer)]() mutable { done(std::move(answer)); });
+        answers.add([this, outages = engine ? engine->outages() : 0, done = std::move(done),
+                     answer = std::move(answer)]() mutable {
+          known = outages;
+          done(std::move(answer));
+        });
       });
     });
   }
@@ -55,10 +69,10 @@ class ShardStores::Logs final : public ports::LogStore {
     });
   }
   void leave(std::string_view filter, std::string_view member) override {
-    bridge_.requests.add([this, f = std::string(filter), m = std::string(member)] { to_.leave(f, m); });
+    bridge_.tell([this, f = std::string(filter), m = std::string(member)] { to_.leave(f, m); });
   }
   void release(std::string_view filter, std::string_view member, model::Position low) override {
-    bridge_.requests.add([this, f = std::string(filter), m = std::string(member), low] { to_.release(f, m, low); });
+    bridge_.tell([this, f = std::string(filter), m = std::string(member), low] { to_.release(f, m, low); });
   }
   void append(std::vector<Append> batch, Done<void> done) override {
     bridge_.call<void>(std::move(done), [this, batch = std::move(batch)](Done<void> d) mutable {
@@ -76,7 +90,7 @@ class ShardStores::Logs final : public ports::LogStore {
     });
   }
   void detach(LogId log, ports::LogWatcher*) override {
-    bridge_.requests.add([this, log] { to_.detach(log, &notices_); });
+    bridge_.tell([this, log] { to_.detach(log, &notices_); });
   }
 
  private:
@@ -134,6 +148,14 @@ class ShardStores::Sessions final : public ports::SessionStore {
   void take_due(WallTime now, Done<std::vector<Due>> done) override {
     bridge_.call<std::vector<Due>>(std::move(done),
                                    [this, now](Done<std::vector<Due>> d) { to_.take_due(now, std::move(d)); });
+  }
+  void outbound(std::string_view client_id, std::uint16_t packet_id, Done<Outbound> done) override {
+    bridge_.call<Outbound>(std::move(done), [this, id = std::string(client_id), packet_id](Done<Outbound> d) {
+      to_.outbound(id, packet_id, std::move(d));
+    });
+  }
+  void fired(std::uint64_t will) override {
+    bridge_.tell([this, will] { to_.fired(will); });
   }
 
  private:

@@ -21,6 +21,11 @@ class Engine : public io::Turn {
   virtual void start(io::EventLoop& loop) = 0;
   /// What one shard asked within one turn is complete.
   virtual void on_requests_end() = 0;
+  /// How often everything began to be refused. Store thread.
+  virtual std::uint64_t outages() const = 0;
+  /// What follows, up to on_requests_end(), was asked by somebody who knew of so many outages. Who does not know of the
+  /// last one takes for stored what was refused: it is refused as well. Store thread.
+  virtual void asked_knowing(std::uint64_t outages) = 0;
   /// On the store thread: does and answers what was asked; nothing is asked behind it.
   virtual void stop() = 0;
   /// Any thread: why requests are refused at present, "" when they are not.

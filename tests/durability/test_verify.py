@@ -59,11 +59,12 @@ def test_nothing_arrives(broker, verify):
 
 
 def test_a_broker_that_forgets_when_it_dies(verify, signalbox, port):
-    """What is kept in memory only is lost with the process, and that has to show."""
+    """What is kept in memory only is lost with the process, and that has to show. The same QoS 2 message may come twice:
+    a broker that forgot the packet id cannot know the repeated PUBLISH."""
     r = verify("-p", port, "--broker-cmd", signalbox({"store.kind": "memory"}), "--kills", "2", "--kill-every", "0.5..1",
                *SHORT)
     assert not r["ok"] and r["kills"] == 2 and r["lost_sessions"] > 0 and r["lost"] > 0
-    assert r["qos2_duplicates"] == 0 and r["forged"] == 0 and r["unanswered"] == 0
+    assert r["forged"] == 0 and r["unanswered"] == 0
 
 
 def test_pid_file_and_restart_command(verify, signalbox, port, tmp_path):

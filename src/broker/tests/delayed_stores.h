@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "ports/errc.h"
 #include "ports/log_store.h"
 #include "ports/retained_store.h"
 #include "ports/session_store.h"
@@ -25,6 +26,11 @@ class Delay {
   bool work() { return run(requests_); }
   /// One answer reaches its shard.
   bool arrive(std::size_t shard) { return run(answers_[shard]); }
+  /// A store that is away refuses what it works off, and has it or not when it is back.
+  enum class Away { no, without, with };
+  Away away = Away::no;
+  std::function<Away(const ports::SessionChange&)> away_for;  ///< for some changes of sessions only
+
   std::size_t requests() const { return requests_.size(); }
   std::size_t answers(std::size_t shard) const { return answers_[shard].size(); }
 
@@ -48,10 +54,12 @@ struct Delayed {
   template <class T, class Request>
   void call(std::function<void(result<T>)> done, Request request) {
     delay.request([this, done = std::move(done), request = std::move(request)]() mutable {
-      request([this, done = std::move(done)](result<T> answer) mutable {
-        delay.answer(shard,
-                     [done = std::move(done), answer = std::move(answer)]() mutable { done(std::move(answer)); });
-      });
+      auto answer = [this, done = std::move(done)](result<T> given) mutable {
+        delay.answer(shard, [done = std::move(done), given = std::move(given)]() mutable { done(std::move(given)); });
+      };
+      if (delay.away == Delay::Away::no) return request(std::move(answer));
+      if (delay.away == Delay::Away::with) request([](auto&&) {});
+      answer(make_error_code(ports::errc::unavailable));
     });
   }
 };
@@ -108,9 +116,13 @@ class DelayedSessions final : public ports::SessionStore {
                      [this, c = std::move(c)](Done<Claimed> d) mutable { to_.claim(std::move(c), std::move(d)); });
   }
   void change(std::string_view client_id, std::uint64_t epoch, ports::SessionChange c, Done<void> done) override {
-    d_.call<void>(std::move(done), [this, id = std::string(client_id), epoch, c = std::move(c)](Done<void> d) mutable {
-      to_.change(id, epoch, std::move(c), std::move(d));
-    });
+    const auto away = d_.delay.away_for ? d_.delay.away_for(c) : Delay::Away::no;
+    d_.call<void>(std::move(done),
+                  [this, away, id = std::string(client_id), epoch, c = std::move(c)](Done<void> d) mutable {
+                    if (away == Delay::Away::no) return to_.change(id, epoch, std::move(c), std::move(d));
+                    if (away == Delay::Away::with) to_.change(id, epoch, std::move(c), [](auto&&) {});
+                    d(make_error_code(ports::errc::unavailable));
+                  });
   }
   void end(std::string_view client_id, std::uint64_t epoch, Done<void> done) override {
     d_.call<void>(std::move(done),
@@ -119,6 +131,14 @@ class DelayedSessions final : public ports::SessionStore {
   void take_due(WallTime now, Done<std::vector<Due>> done) override {
     d_.call<std::vector<Due>>(std::move(done),
                               [this, now](Done<std::vector<Due>> d) { to_.take_due(now, std::move(d)); });
+  }
+  void outbound(std::string_view client_id, std::uint16_t packet_id, Done<Outbound> done) override {
+    d_.call<Outbound>(std::move(done), [this, id = std::string(client_id), packet_id](Done<Outbound> d) {
+      to_.outbound(id, packet_id, std::move(d));
+    });
+  }
+  void fired(std::uint64_t will) override {
+    d_.delay.request([this, will] { to_.fired(will); });
   }
 
  private:

@@ -155,6 +155,46 @@ TEST(GroupsLater, AMemberThatIsGoneBeforeItHasItsSession) {
 }
 
 /// A crash at any time finds a QoS 2 message in one record.
+/// The store failed while a member took a message, and the member left: only the store knows whose it is.
+TEST(GroupsLater, AMessageThatAMemberMayHaveTaken) {
+  for (auto away : {Delay::Away::without, Delay::Away::with}) {
+    const bool has_it = away == Delay::Away::with;
+    SCOPED_TRACE(has_it);
+    Bench b{{.shards = 2, .delayed = true}};
+    Client pub(b, "pub");
+    pub.up();
+    auto come = [&](const std::string& id) {
+      auto c = std::make_unique<Client>(b, id);
+      c->connect(kDurable);
+      return c;
+    };
+    auto one = come("one");
+    one->take();
+    one->subscribed("$share/g/a", 2);
+    int refused = 0;
+    b.delay.away_for = [&](const ports::SessionChange& c) {
+      if (c.group_taken.empty()) return Delay::Away::no;
+      ++refused;
+      return away;
+    };
+    pub.publish("a", "m", {.qos = 2, .id = 1});
+    pub.messages();
+    EXPECT_THAT(one->take(), IsEmpty());
+    one->lose();
+    b.settle();
+    EXPECT_EQ(refused, 2) << "when it came, and when the client left";
+    b.delay.away_for = nullptr;
+    auto two = come("two");
+    two->take();
+    two->subscribe("$share/g/a", 2);
+    Words to_two = Client::payloads(two->messages());
+    one = come("one");
+    Words to_one = Client::payloads(one->messages());
+    EXPECT_EQ(to_one, has_it ? Words{"m"} : Words{});
+    EXPECT_EQ(to_two, has_it ? Words{} : Words{"m"});
+  }
+}
+
 TEST_P(Groups, Qos2IsInOneRecord) {
   auto one = member("one", 2);
   publish("x", 2);

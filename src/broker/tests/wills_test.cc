@@ -191,6 +191,31 @@ TEST_P(Wills, NoneForAClientThatWasNeverLetIn) {
   EXPECT_THAT(seen(), IsEmpty());
 }
 
+TEST(WillsLate, OneThatTheStoreRefusedIsStoredWhenItIsBack) {
+  Bench b{{.delayed = true}};
+  auto reader = std::make_unique<Client>(b, "reader");
+  reader->up({.clean = false, .expiry = 1000}).subscribed("will/#", 1);
+  reader.reset();
+  Client c(b, "c");
+  ConnectOptions o = with_will();
+  o.will->retain = true;
+  c.up(o);
+  b.delay.away = Delay::Away::without;
+  c.lose();
+  b.settle();
+  b.core(0).tick();
+  b.settle();
+  EXPECT_EQ(b.logs.messages("will/#") + b.retained.count(), 0u);
+  b.delay.away = Delay::Away::no;
+  b.core(0).tick();
+  b.settle();
+  EXPECT_EQ(b.logs.messages("will/#"), 1u);
+  EXPECT_EQ(b.retained.count(), 1u);
+  b.core(0).tick();
+  b.settle();
+  EXPECT_EQ(b.logs.messages("will/#"), 1u) << "once";
+}
+
 TEST(WillsLate, NoneForAClientThatLeftBeforeItsConnack) {
   Bench b{{.delayed = true}};
   Client watcher(b, "watcher");

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The embedded store when the disk is full or does not take what it is given.
 #include <map>
+#include <thread>
 
+#include "store/service.h"
 #include "store/tests/embedded_node.h"
 #include "store/tests/fault_fs.h"
 
@@ -193,7 +195,7 @@ TEST_F(EmbeddedFailure, WhatIsSaidAtLeavingWhileItIsAwayHolds) {
   EXPECT_EQ(n->retain("t", "x"), errc::unavailable);
   auto leave = [&](const std::string& id, bool will, std::optional<std::uint32_t> expiry) {
     ports::SessionChange c;
-    c.left = {at(100), at(1)};
+    c.left = {at(100), will ? at(1) : kNoExpiry};
     if (!will) c.will = model::WillRecord{};
     c.expiry = expiry;
     EXPECT_EQ(n->change(id, epochs[id], c), errc::unavailable);
@@ -209,6 +211,119 @@ TEST_F(EmbeddedFailure, WhatIsSaidAtLeavingWhileItIsAwayHolds) {
   EXPECT_EQ(n->due(at(50)), "shorter ended");
   EXPECT_EQ(n->due(at(500)), "lost ended; said goodbye ended");
   n->stop();
+}
+
+TEST_F(EmbeddedFailure, WhatIsSaidAtLeavingInTheVeryWriteThatFailsHolds) {
+  auto n = open();
+  auto goodbye = n->claim("goodbye", kStart, "w1", 1), ends = n->claim("ends", kStart, "w2", 1);
+  EXPECT_EQ(n->retain("t", "x"), error_code{});
+  files->writes = FaultFs::Fault::no_space;
+  int refused = 0;
+  auto count = [&](result<void> r) { refused += !r; };
+  ports::SessionChange c;
+  c.left = {at(1000), kNoExpiry};
+  c.will = model::WillRecord{};
+  c.expiry = 50;
+  n->sessions().change("goodbye", goodbye.record.epoch, c, count);
+  n->sessions().end("ends", ends.record.epoch, count);
+  ASSERT_TRUE(n->run_until([&] { return refused == 2; }));
+  files->writes = FaultFs::Fault::none;
+  ASSERT_TRUE(comes_back(*n));
+  EXPECT_EQ(n->due(at(49)), "") << "no wills";
+  n->run_until([] { return false; }, Millis(1500));  // a tick
+  EXPECT_EQ(n->due(at(51)), "goodbye ended");
+  EXPECT_EQ(n->due(at(5000)), "");
+  n->stop();
+}
+
+TEST_F(EmbeddedFailure, AWillThatCouldNotBePublishedAtLeavingIsDueLater) {
+  auto n = open();
+  auto dies = n->claim("dies", kStart, "gone"), later = n->claim("later", kStart, "gone too");
+  EXPECT_EQ(n->retain("t", "x"), error_code{});
+  ports::SessionChange c;  // its will is published in the same turn
+  c.left = {at(1000), kStart};
+  c.will = model::WillRecord{};
+  files->writes = FaultFs::Fault::no_space;
+  EXPECT_EQ(n->change("dies", dies.record.epoch, c), errc::unavailable) << "in the write that fails";
+  EXPECT_EQ(n->change("later", later.record.epoch, c), errc::unavailable) << "while it is away";
+  files->writes = FaultFs::Fault::none;
+  ASSERT_TRUE(comes_back(*n));
+  EXPECT_EQ(n->due(at(1)), "dies will=gone; later will=gone too");
+  n->stop();
+}
+
+TEST_F(EmbeddedFailure, AWillIsGivenAgainUntilItsPublicationIsStored) {
+  auto n = open();
+  ports::SessionChange left;
+  left.left = {kNoExpiry, at(1)};
+  for (auto* id : {"a", "b"}) EXPECT_EQ(n->change(id, n->claim(id, kStart, id).record.epoch, left), error_code{});
+  auto claimed = n->claim("b", at(1));
+  EXPECT_NE(claimed.will.id, 0u);
+  EXPECT_EQ(n->due(at(1)), "a will=a");
+  EXPECT_EQ(n->due(at(1)), "") << "to one caller only";
+  files->writes = FaultFs::Fault::no_space;
+  EXPECT_EQ(n->retain("t", "x"), errc::unavailable);
+  n->sessions().fired(claimed.will.id);
+  files->writes = FaultFs::Fault::none;
+  ASSERT_TRUE(comes_back(*n));
+  auto due = n->ask<std::vector<ports::SessionStore::Due>>([&](auto done) { n->sessions().take_due(at(1), done); });
+  ASSERT_EQ(due->size(), 2u) << "it has not heard of either";
+  for (auto& d : *due) n->sessions().fired(d.will.id);
+  n.reset();  // killed before it is written
+  n = open();
+  EXPECT_TRUE(n->sessions().any());
+  due = n->ask<std::vector<ports::SessionStore::Due>>([&](auto done) { n->sessions().take_due(at(1), done); });
+  ASSERT_EQ(due->size(), 2u);
+  for (auto& d : *due) n->sessions().fired(d.will.id);
+  EXPECT_EQ(n->retain("t", "x"), error_code{}) << "in one write with this";
+  n.reset();
+  n = open();
+  EXPECT_EQ(n->due(at(1)), "");
+  n->stop();
+}
+
+/// What a shard asks before it has heard that an earlier write was refused is made on what was never stored.
+TEST_F(EmbeddedFailure, WhoHasNotHeardOfARefusalIsRefused) {
+  EmbeddedOptions o;
+  o.path = dir.store();
+  o.env = env.get();
+  o.retry_min = o.retry_max = Millis(5);
+  Backend backend;
+  ASSERT_EQ(open_embedded(
+                o, [](auto, auto) {}, backend),
+            "");
+  Engine& engine = *backend.engine;
+  io::EventLoop shard, other_shard;
+  Service service(std::move(backend));
+  ShardStores stores(service, shard), others(service, other_shard);
+  service.start();
+  auto run = [](io::EventLoop& loop, auto done) {
+    for (int i = 0; i < 1000 && !done(); ++i) loop.run_once(Millis(20));
+    return done();
+  };
+  ports::LogId log = 0;
+  stores.logs().join("a", "m", [&](auto r) { log = r->log; });
+  ASSERT_TRUE(run(shard, [&] { return log != 0; }));
+  std::string answers;
+  auto ask = [&](ShardStores& of, std::string name) {
+    of.logs().append({{log, text("t", name)}}, [&, name](result<void> r) { answers += name + (r ? "+" : "-"); });
+  };
+  files->writes = FaultFs::Fault::no_space;
+  ask(stores, "a");
+  while (engine.unavailable().empty()) std::this_thread::yield();
+  files->writes = FaultFs::Fault::none;
+  while (!engine.unavailable().empty()) std::this_thread::yield();
+  ask(stores, "b");
+  ask(others, "c");
+  ASSERT_TRUE(run(shard, [&] { return answers.size() == 4; }));
+  EXPECT_EQ(answers, "a-b-");
+  ask(stores, "d");
+  ASSERT_TRUE(run(shard, [&] { return answers.size() == 6; }));
+  ASSERT_TRUE(run(other_shard, [&] { return answers.size() == 8; }));
+  ask(others, "e");
+  ASSERT_TRUE(run(other_shard, [&] { return answers.size() == 10; }));
+  EXPECT_EQ(answers, "a-b-d+c-e+");
+  service.stop();
 }
 
 TEST_F(EmbeddedFailure, StoppingWhileItIsUnavailable) {

@@ -117,7 +117,8 @@ struct EmbeddedNode {
     std::string s;
     for (auto& d : *all)
       s += (s.empty() ? "" : "; ") + d.client_id +
-           (d.will.message ? " will=" + std::string(d.will.message->view().payload) : "") + (d.ended ? " ended" : "");
+           (d.will.record.message ? " will=" + std::string(d.will.record.message->view().payload) : "") +
+           (d.ended ? " ended" : "");
     return s;
   }
 

@@ -20,7 +20,10 @@ struct Turn {
 /// The life of a store through many power failures. Every turn has a number; turn k is what it is in all its parts.
 class Life {
  public:
-  Life(WriteConcern concern, unsigned seed) : concern_(concern), random_(seed) { turns_.push_back({{0, 0, 0}}); }
+  Life(WriteConcern concern, unsigned seed, bool holes = false) : concern_(concern), random_(seed) {
+    turns_.push_back({{0, 0, 0}});
+    files_->holes = holes;
+  }
 
   void run(int rounds) {
     for (int round = 0; round < rounds; ++round) {
@@ -158,9 +161,13 @@ class Life {
 
 TEST(EmbeddedPower, WhatWasAnsweredSurvivesAndATurnIsWholeOrAbsent) { Life(WriteConcern::fsync, 1).run(60); }
 
+TEST(EmbeddedPower, PagesThatWereNotSyncedMayBeMissing) { Life(WriteConcern::fsync, 4, true).run(60); }
+
 TEST(EmbeddedPower, WithoutFsyncAConsistentBeginningSurvives) {
-  Life(WriteConcern::interval, 2).run(20);
-  Life(WriteConcern::none, 3).run(20);
+  for (bool holes : {false, true}) {
+    Life(WriteConcern::interval, 2, holes).run(20);
+    Life(WriteConcern::none, 3, holes).run(20);
+  }
 }
 
 }  // namespace

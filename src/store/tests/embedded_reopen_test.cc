@@ -283,18 +283,19 @@ TEST_F(EmbeddedReopen, ATornEndIsDroppedAndAChangeInTheMiddleRefused) {
   std::string wal = last_wal(dir.store()), bytes = contents(wal);
   ASSERT_GT(bytes.size(), 100'000u);
   using embedded::scan_wal;
-  EXPECT_EQ(scan_wal(bytes).good, bytes.size());
+  const std::uint64_t number = *embedded::wal_number(wal);
+  EXPECT_EQ(scan_wal(bytes, number).good, bytes.size());
   for (std::size_t at : {100u, 40'000u, 60'000u}) {
     std::string changed = bytes;
     changed[at] ^= 1;
-    EXPECT_TRUE(scan_wal(changed).corrupt) << at;
+    EXPECT_TRUE(scan_wal(changed, number).corrupt) << at;
   }
   std::string end_changed = bytes;
   end_changed[bytes.size() - 10] ^= 1;
-  EXPECT_FALSE(scan_wal(end_changed).corrupt);
+  EXPECT_FALSE(scan_wal(end_changed, number).corrupt);
   for (std::size_t n = bytes.size() - 6000; n < bytes.size(); n += 500) {
-    EXPECT_FALSE(scan_wal(bytes.substr(0, n)).corrupt) << n;
-    EXPECT_FALSE(scan_wal(bytes.substr(0, n) + std::string(20'000, '\0')).corrupt) << n;
+    EXPECT_FALSE(scan_wal(bytes.substr(0, n), number).corrupt) << n;
+    EXPECT_FALSE(scan_wal(bytes.substr(0, n) + std::string(20'000, '\0'), number).corrupt) << n;
   }
 
   std::string changed = bytes;
@@ -316,6 +317,28 @@ TEST_F(EmbeddedReopen, ATornEndIsDroppedAndAChangeInTheMiddleRefused) {
     ASSERT_EQ(n.error, "");
     EXPECT_EQ(n.join("a", "other").head.offset, 19u);
   }
+}
+
+TEST_F(EmbeddedReopen, WhatWasNeverSyncedMayBeMissingAnywhere) {
+  auto fill = [&](WriteConcern concern, Millis then) {
+    fs::remove_all(dir.store());
+    auto n = open(concern);
+    auto log = n->join("a");
+    for (int i = 1; i <= 20; ++i) n->append(log.log, std::to_string(i) + std::string(5000, '.'));
+    n->run_until([] { return false; }, then);
+    n.reset();
+    return last_wal(dir.store());
+  };
+  auto tear = [&](const std::string& wal, std::size_t from_end) {
+    std::string bytes = contents(wal);
+    bytes.replace(bytes.size() - from_end, 1000, 1000, '\0');
+    std::ofstream(wal, std::ios::binary) << bytes;
+    return EmbeddedNode(options()).error;
+  };
+  EXPECT_EQ(tear(fill(WriteConcern::none, Millis(0)), 50'000), "") << "whole records follow";
+  EXPECT_NE(tear(fill(WriteConcern::fsync, Millis(0)), 50'000), "");
+  EXPECT_EQ(tear(fill(WriteConcern::fsync, Millis(0)), 4'000), "") << "of the last one nobody says that it was synced";
+  EXPECT_NE(tear(fill(WriteConcern::fsync, Millis(1500)), 4'000), "") << "but a second later it is said";
 }
 
 }  // namespace

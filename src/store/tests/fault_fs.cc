@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "store/tests/fault_fs.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -107,9 +108,16 @@ void FaultFs::power_failure(const std::string& from, const std::string& to, std:
     in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     bytes.resize(static_cast<std::size_t>(in.gcount()));
     if (auto it = sizes_.find(name); it != sizes_.end()) {
-      std::uint64_t keep = it->second.synced, more = it->second.written - keep;
+      const std::uint64_t synced = it->second.synced, more = it->second.written - synced;
+      std::uint64_t keep = synced;
       if (more > 0 && random() % 2) keep += random() % (more + 1);
       bytes.resize(std::min<std::uint64_t>(bytes.size(), keep));
+      constexpr std::uint64_t kPage = 512;
+      for (std::uint64_t at = synced; holes && at < bytes.size(); at = (at / kPage + 1) * kPage)
+        if (random() % 4 == 0)
+          std::fill(bytes.begin() + static_cast<long>(at),
+                    bytes.begin() + static_cast<long>(std::min<std::uint64_t>(bytes.size(), (at / kPage + 1) * kPage)),
+                    '\0');
     }
     std::ofstream out(fs::path(to) / entry.path().filename(), std::ios::binary);
     out << bytes;

@@ -24,6 +24,7 @@ class FaultFs final : public rocksdb::FileSystemWrapper {
   std::atomic<bool> fail_next_log_sync{false};  ///< once, of a write-ahead log
   std::atomic<int> log_syncs{0};
 
+  bool holes = false;  ///< power failures leave pages out (zeros) of what was not synced
   /// Copies the directory as a power failure would leave it: of each file what was synced, and perhaps some of what
   /// was not. Files that nobody wrote here are copied whole.
   void power_failure(const std::string& from, const std::string& to, std::mt19937& random);

@@ -15,6 +15,8 @@ struct CountingEngine final : Engine {
   void start(io::EventLoop&) override {}
   void on_requests_end() override { ++pieces; }
   void stop() override {}
+  std::uint64_t outages() const override { return 0; }
+  void asked_knowing(std::uint64_t) override {}
   std::string unavailable() const override { return {}; }
   bool on_turn_end() override { return false; }
   std::atomic<int> pieces{0};

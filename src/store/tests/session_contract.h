@@ -50,7 +50,7 @@ class SessionContract : public Contract {
     for (auto& d : all.value()) {
       if (!s.empty()) s += "; ";
       s += d.client_id;
-      if (d.will.message) s += " will=" + payload(d.will.message);
+      if (d.will.record.message) s += " will=" + payload(d.will.record.message);
       if (d.ended) s += " ended";
     }
     return s;

@@ -8,7 +8,7 @@ TEST_P(SessionContract, ANewSession) {
   EXPECT_FALSE(sessions().any());
   Claimed c = claim("c");
   EXPECT_FALSE(c.present);
-  EXPECT_EQ(c.will.message, nullptr);
+  EXPECT_EQ(c.will.record.message, nullptr);
   EXPECT_EQ(c.record.client_id, "c");
   EXPECT_EQ(c.record.username, "user");
   EXPECT_EQ(c.record.expiry, 100u);
@@ -71,7 +71,7 @@ TEST_P(SessionContract, CleanBeginsANewIncarnation) {
     EXPECT_FALSE(next.present);
     EXPECT_TRUE(next.record.subscriptions.empty());
     EXPECT_NE(next.record.incarnation, first.record.incarnation);
-    EXPECT_EQ(payload(next.will.message), durable ? "old will" : "none")
+    EXPECT_EQ(payload(next.will.record.message), durable ? "old will" : "none")
         << "the will of a session that ends is published";
   }
   EXPECT_FALSE(sessions().any());
@@ -278,6 +278,25 @@ TEST_P(SessionContract, AnswersComeInTheOrderOfTheRequests) {
   }
   ASSERT_TRUE(stores().wait([&] { return order.size() == 100; }));
   for (int i = 0; i < 100; ++i) EXPECT_EQ(order[static_cast<std::size_t>(i)], i);
+}
+
+TEST_P(SessionContract, WhatIsUnderWay) {
+  auto outbound = [&](const std::string& id, std::uint16_t packet) {
+    using Outbound = ports::SessionStore::Outbound;
+    auto r = ask<Outbound>([&](auto done) { sessions().outbound(id, packet, done); }).value();
+    return r ? r->sequence : 0;
+  };
+  Claimed c = claim("c");
+  SessionChange set;
+  set.outbound_set = {{5, 7, OutboundState::sent_qos2, "", {}, message("t", "x")}};
+  EXPECT_EQ(change("c", c.record.epoch, set), error_code{});
+  EXPECT_EQ(outbound("c", 7), 5u);
+  EXPECT_EQ(outbound("c", 8), 0u);
+  EXPECT_EQ(outbound("nobody", 7), 0u);
+  SessionChange removed;
+  removed.outbound_removed = {7};
+  EXPECT_EQ(change("c", c.record.epoch, removed), error_code{});
+  EXPECT_EQ(outbound("c", 7), 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Stores, SessionContract, testing::ValuesIn(implementations()), name_of);

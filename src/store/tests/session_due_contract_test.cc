@@ -18,11 +18,11 @@ TEST_P(SessionDueContract, WillAndExpiry) {
   auto taken = ask<std::vector<Due>>([&](auto done) { sessions().take_due(at(5), done); });
   ASSERT_EQ(taken->size(), 1u);
   const Due& d = taken->front();
-  EXPECT_EQ(payload(d.will.message), "second");
+  EXPECT_EQ(payload(d.will.record.message), "second");
   EXPECT_FALSE(d.ended);
   // The message expires from when it is published [MQTT5 3.1.3.2.4].
-  EXPECT_TRUE(d.will.expires);
-  EXPECT_EQ(d.will.expiry_interval, 60u);
+  EXPECT_TRUE(d.will.record.expires);
+  EXPECT_EQ(d.will.record.expiry_interval, 60u);
   SessionRecord r = claim("c").record;
   EXPECT_EQ(r.expiry, 100u) << "of the new connection";
   EXPECT_EQ(r.will.message, nullptr) << "a will belongs to its connection";
@@ -65,7 +65,7 @@ TEST_P(SessionDueContract, TheClientsReturnAndItsWill) {
     Claimed c = claim("c", false, true, kStart, "gone");
     EXPECT_EQ(leave("c", c.record.epoch, at(100), row.will_due), error_code{});
     Claimed next = claim("c", row.clean, true, row.now);
-    EXPECT_EQ(payload(next.will.message), row.published) << row.what;
+    EXPECT_EQ(payload(next.will.record.message), row.published) << row.what;
     EXPECT_EQ(due(at(60)), "") << "neither twice nor after the return: " << row.what;
   }
 }
