@@ -22,9 +22,10 @@ void Core::open(Channel& c, OpenRequest r) {
   if (c.slot == kNoSlot) take_slot(c);
   if (node_.shutting_down.load(std::memory_order_relaxed))
     return c.opened(nullptr, false, Reason::server_shutting_down);
-  if (const auto& will = r.will.message; will && !all_allowed_) {
+  if (const auto& will = r.will.message) {
     const model::MessageView& m = will->view();
-    if (!node_.authorizer->may_publish({r.client_id, r.username}, m.topic, m.retain))
+    const ports::Subject who{r.client_id, r.username};
+    if (ports::RightsPtr rights = rights_of(who); rights && !rights->may_publish(who, m.topic, m.retain))
       return c.opened(nullptr, false, Reason::not_authorized);
   }
   ClientKey me = key(c.slot);
@@ -109,6 +110,7 @@ void Core::open_volatile(Channel& c, OpenRequest r) {
   auto s = std::make_unique<Session>();
   s->client_id = std::move(r.client_id);
   s->username = std::move(r.username);
+  s->rights = rights_of(s->subject());
   c.opened(std::move(s), false, Reason::success);
 }
 
@@ -128,6 +130,7 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
   auto s = std::make_unique<Session>();
   s->client_id = r.client_id;
   s->username = r.username;
+  s->rights = rights_of(s->subject());
   s->durable = true;
   s->expiry = r.expiry;
   s->epoch = record.epoch;

@@ -9,6 +9,7 @@ namespace sb::broker {
 
 using channel::Ending;
 using mqtt::Reason;
+using session::Session;
 
 Core::Core(Node& node, std::size_t shard, io::EventLoop& loop, Stores stores)
     : node_(node),
@@ -20,7 +21,6 @@ Core::Core(Node& node, std::size_t shard, io::EventLoop& loop, Stores stores)
       next_message_id_(static_cast<std::uint64_t>(shard) << 56 | 1) {
   group_mail_.resize(node.cores.size());
   on_turn_begin();
-  all_allowed_ = node.authorizer == nullptr || node.authorizer->allows_everything();
 }
 
 Core::~Core() = default;
@@ -84,8 +84,12 @@ std::unique_ptr<ports::AuthExchange> Core::start_exchange(std::string_view metho
 }
 
 bool Core::may_publish(Channel& c, std::string_view topic, bool retain) {
-  if (all_allowed_) return true;
-  return node_.authorizer->may_publish({c.session().client_id, c.session().username}, topic, retain);
+  const Session& s = c.session();
+  return !s.rights || s.rights->may_publish(s.subject(), topic, retain);
+}
+
+ports::RightsPtr Core::rights_of(const ports::Subject& who) const {
+  return node_.authorizer ? node_.authorizer->rights(who) : nullptr;
 }
 
 std::string Core::new_client_id() {

@@ -200,6 +200,8 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   template <class F>
   void on_shard(std::size_t shard, F f);
 
+  ports::RightsPtr rights_of(const ports::Subject& who) const;
+
   // connect.cc
   void claim_session(ClientKey k, channel::OpenRequest r);
   void open_volatile(Channel& c, channel::OpenRequest r);
@@ -357,7 +359,6 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   std::vector<std::pair<ports::LogId, mqtt::PacketId>> unsure_;  ///< whether a member has it the store has to say
   std::vector<GroupMail> group_mail_;                            ///< by shard
   bool due_running_ = false;
-  bool all_allowed_ = false;
 };
 
 template <class F>

@@ -68,7 +68,7 @@ void Core::subscribe(Channel& c, PacketId id, std::vector<SubscribeItem>& items,
   p->id = id;
   for (auto& item : items) {
     Reason r = item.reason;
-    if (ok(r) && node_.authorizer && !node_.authorizer->may_subscribe({s.client_id, s.username}, item.filter))
+    if (ok(r) && s.rights && !s.rights->may_subscribe(s.subject(), model::unshared(item.filter)))
       r = Reason::not_authorized;
     Subscription* sub = ok(r) ? s.find(item.filter) : nullptr;
     if (ok(r) && !sub && s.subscriptions().size() >= c.config().limits.subscriptions) r = Reason::quota_exceeded;

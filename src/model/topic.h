@@ -41,6 +41,11 @@ inline bool is_shared(std::string_view filter) { return filter.starts_with("$sha
 /// The parts of a shared filter, nothing when its form is wrong: empty group, wildcard in the group, no filter.
 /// [MQTT-4.8.2-1] [MQTT-4.8.2-2]
 std::optional<SharedFilter> split_shared(std::string_view filter);
+/// The filter without `$share/group/`.
+inline std::string_view unshared(std::string_view filter) {
+  auto shared = split_shared(filter);
+  return shared ? shared->filter : filter;
+}
 
 /// Walks the levels of a name or filter: `for (Levels l(topic); !l.done(); l.next()) use(l.level());`
 class Levels {

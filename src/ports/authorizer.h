@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
 #include <string_view>
 
 namespace sb::ports {
@@ -10,15 +12,26 @@ struct Subject {
   std::string_view username;  ///< "" = anonymous
 };
 
-/// Rights, checked where they are used. Threads: called on any shard; must not block.
+/// What a user may do, checked where it is done. Immutable, and shared by the sessions of the user, so `who` is said
+/// with every question. Threads: any, at once.
+class Rights : public boost::intrusive_ref_counter<Rights, boost::thread_safe_counter> {
+ public:
+  virtual ~Rights() = default;
+  virtual bool may_publish(const Subject& who, std::string_view topic, bool retain) const = 0;
+  /// `filter`: as in SUBSCRIBE, without `$share/group/`.
+  virtual bool may_subscribe(const Subject& who, std::string_view filter) const = 0;
+  virtual bool may_receive(const Subject& who, std::string_view topic) const = 0;
+  /// True when may_receive() is sure to be true for every topic that matches the filter: then nobody asks per message.
+  virtual bool may_receive_all(const Subject& who, std::string_view filter) const = 0;
+};
+using RightsPtr = boost::intrusive_ptr<const Rights>;
+
+/// Gives users their rights. Threads: any; must not block.
 class Authorizer {
  public:
   virtual ~Authorizer() = default;
-  virtual bool may_publish(const Subject& who, std::string_view topic, bool retain) = 0;
-  virtual bool may_subscribe(const Subject& who, std::string_view filter) = 0;
-  virtual bool may_receive(const Subject& who, std::string_view topic) = 0;
-  /// True when the last three answer yes to everybody: the broker then skips the calls on the hot path.
-  virtual bool allows_everything() const = 0;
+  /// As they are now; never null. When they change, the node has its shards ask again (Core::rights_changed).
+  virtual RightsPtr rights(const Subject& who) = 0;
 };
 
 }  // namespace sb::ports

@@ -14,6 +14,7 @@
 #include "model/session_record.h"
 #include "model/subscription.h"
 #include "model/topic.h"
+#include "ports/authorizer.h"
 #include "ports/log_store.h"
 #include "session/queue.h"
 #include "session/window.h"
@@ -58,6 +59,8 @@ class Session {
   std::uint32_t expiry = 0;  ///< seconds; 0 = volatile
   /// Inbound QoS 2 exchanges of earlier connections: they do not count for the Receive Maximum of this one.
   std::uint32_t inbound_carried = 0;
+  ports::RightsPtr rights;  ///< null: everything is allowed
+  ports::Subject subject() const { return {client_id, username}; }
   bool durable = false;
   bool save_soon = false;      ///< a QoS 2 delivery waits until the store has its packet id
   std::uint32_t draining = 0;  ///< subscriptions that are
