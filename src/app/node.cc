@@ -121,7 +121,7 @@ BrokerNode::BrokerNode(const config::Config& c) : config_(c) {
   node_.shared_strategy = strategy_of(c.session.shared_strategy);
   node_.authenticator = &anonymous_;
   node_.enhanced = &scram_;
-  node_.authorizer = &allow_all_;
+  node_.authorizer = &acl_;
 }
 
 BrokerNode::~BrokerNode() { stop(); }
@@ -183,6 +183,20 @@ std::string BrokerNode::load_users(const config::Config& c) {
   return {};
 }
 
+std::string BrokerNode::load_rights(const config::Config& c) {
+  if (c.auth.acl_file.empty()) {
+    acl_.replace(nullptr);
+    return {};
+  }
+  std::string why;
+  std::vector<std::string> warnings;
+  auto file = auth::AclFile::load(c.auth.acl_file, why, warnings);
+  for (auto& w : warnings) log::warn("{}", w);
+  if (!file) return "auth.acl_file: " + why;
+  acl_.replace(*file);
+  return {};
+}
+
 std::string BrokerNode::listener_options(const config::Config& c, const config::ListenerConfig& l,
                                          net::ListenerOptions& o) const {
   o.kind = kind_of(l.kind);
@@ -211,6 +225,7 @@ std::string BrokerNode::listener_options(const config::Config& c, const config::
 
 std::string BrokerNode::start() {
   if (std::string why = load_users(config_); !why.empty()) return why;
+  if (std::string why = load_rights(config_); !why.empty()) return why;
   if (std::string why = open_store(); !why.empty()) return why;
   make_shards();
   for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
@@ -263,6 +278,10 @@ void BrokerNode::reload(const config::Config& next) {
   if (std::string why = set_up_logging(now.log); !why.empty())
     log::error("log.file: {}; the log stays where it was", why);
   if (std::string why = load_users(now); !why.empty()) log::error("{}; the users stay as they were", why);
+  if (std::string why = load_rights(now); !why.empty())
+    log::error("{}; the rights stay as they were", why);
+  else
+    for (auto& s : shards_) s->loop().post_fn([core = &s->core()] { core->rights_changed(); });
   node_.shared_strategy = strategy_of(now.session.shared_strategy);
   for (auto& l : listeners_) {
     for (std::size_t i = 0; i < now.listeners.size(); ++i) {

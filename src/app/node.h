@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "app/broker.h"
-#include "auth/allow_all.h"
+#include "auth/acl_file.h"
 #include "auth/anonymous.h"
 #include "auth/scram.h"
 #include "broker/sys_topics.h"
@@ -40,6 +40,7 @@ class BrokerNode {
     std::unique_ptr<net::Acceptor> acceptor;
   };
   std::string load_users(const config::Config& c);
+  std::string load_rights(const config::Config& c);
   std::string open_store();
   void make_shards();
   std::string listener_options(const config::Config& c, const config::ListenerConfig& l, net::ListenerOptions& o) const;
@@ -48,7 +49,7 @@ class BrokerNode {
   config::Config config_;
   broker::Node node_;
   auth::AnonymousRule anonymous_;
-  auth::AllowAll allow_all_;
+  auth::AclAuthorizer acl_{nullptr};
   auth::ScramAuthenticator scram_{nullptr};
   std::unique_ptr<store::Service> store_;
   std::vector<std::pair<std::string, ports::LogId>> found_logs_;  ///< when the store was opened, until there are shards

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "auth/allow_all.h"
 #include "auth/errc.h"
 #include "base/hash_map.h"
 #include "ports/authorizer.h"
@@ -55,13 +56,15 @@ class AclFile final {
   ports::RightsPtr others_;            // of users who are not in the file
 };
 
-/// Gives the rights of an ACL file, which can be replaced. Threads: any.
+/// Gives the rights of an ACL file, which can be replaced; without one, those of AllowAll. Threads: any.
 class AclAuthorizer final : public ports::Authorizer {
  public:
-  /// `file`: not null.
   explicit AclAuthorizer(std::shared_ptr<const AclFile> file) : file_(std::move(file)) {}
 
-  ports::RightsPtr rights(const ports::Subject& who) override { return file()->rights(who); }
+  ports::RightsPtr rights(const ports::Subject& who) override {
+    auto f = file();
+    return f ? f->rights(who) : all_.rights(who);
+  }
 
   /// From now on these; who has rights already keeps them until asking again.
   void replace(std::shared_ptr<const AclFile> file) {
@@ -78,6 +81,7 @@ class AclAuthorizer final : public ports::Authorizer {
   // Not std::atomic<std::shared_ptr>: see ScramAuthenticator.
   std::mutex mutex_;
   std::shared_ptr<const AclFile> file_;
+  AllowAll all_;
 };
 
 }  // namespace sb::auth

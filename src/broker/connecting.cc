@@ -25,7 +25,7 @@ void Core::open(Channel& c, OpenRequest r) {
   if (const auto& will = r.will.message) {
     const model::MessageView& m = will->view();
     const ports::Subject who{r.client_id, r.username};
-    if (ports::RightsPtr rights = rights_of(who); rights && !rights->may_publish(who, m.topic, m.retain))
+    if (!may_publish(r.rights ? r.rights : rights_of(who), who, m.topic, m.retain))
       return c.opened(nullptr, false, Reason::not_authorized);
   }
   ClientKey me = key(c.slot);
@@ -110,7 +110,7 @@ void Core::open_volatile(Channel& c, OpenRequest r) {
   auto s = std::make_unique<Session>();
   s->client_id = std::move(r.client_id);
   s->username = std::move(r.username);
-  s->rights = rights_of(s->subject());
+  give_rights(*s, r, key(c.slot));
   c.opened(std::move(s), false, Reason::success);
 }
 
@@ -130,7 +130,7 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
   auto s = std::make_unique<Session>();
   s->client_id = r.client_id;
   s->username = r.username;
-  s->rights = rights_of(s->subject());
+  give_rights(*s, r, k);
   s->durable = true;
   s->expiry = r.expiry;
   s->epoch = record.epoch;
@@ -234,6 +234,7 @@ void Core::take_up(Channel& c) {
   for (auto& sub : s.subscriptions())
     if (sub.cursor && sub.cursor->log) logs.push_back(sub.cursor->log);
   for (auto log : logs) feeds_.add_reader(log, &c);
+  if (s.rights) check_rights(c);  // an earlier connection may have been allowed more
   pump(c);
 }
 
@@ -261,6 +262,7 @@ bool Core::resend_one(Channel& c, PacketId id) {
   if (e->state == OutboundState::released) return c.send_pubrel(id), true;
   if (e->message) {
     const auto& m = e->message->view();
+    if (!may_receive(s, m.topic)) return give_up(c, id, *e), true;
     Wanted want = wanted_by(s, m);
     // A message of no log is one that was retained, or a shared group's.
     bool retain = m.retain && (e->log == 0 || want.retain_as_published);
@@ -333,7 +335,7 @@ void Core::closed(Channel& c, std::unique_ptr<Session> s, Ending how) {
     if (s->durable) return;
     if (s->has_waiting()) counters.dropped_session_end.add(s->queue().size());
     if (how != Ending::disconnected)
-      if (auto will = c.take_will()) publish_will(*will, s->client_id, true);
+      if (auto will = c.take_will()) publish_will(*will, s->rights, s->subject(), true);
   }
   if (directory_key) node_.directory.release(directory_key, k);
   for (auto& f : released) f();
@@ -397,7 +399,7 @@ void Core::leave_durable(Channel& c, Session& s, Ending how, ClientKey k) {
   std::unique_ptr<model::WillRecord> will;
   if (how != Ending::disconnected) will = c.take_will();
   if (s.expiry == 0) {  // changed at DISCONNECT: the session ends now
-    if (will) publish_will(*will, client_id, true);
+    if (will) publish_will(*will, s.rights, s.subject(), true);
     stores_.sessions->end(client_id, s.epoch, done);
     return;
   }
@@ -410,7 +412,7 @@ void Core::leave_durable(Channel& c, Session& s, Ending how, ClientKey k) {
     change.left->will_due = std::min(expires, wall + Seconds(will->delay));
   } else {
     if (will) {  // one that is refused with this change stays in the record, and is due when the store is back
-      publish_will(*will, client_id, false);
+      publish_will(*will, s.rights, s.subject());
       change.left->will_due = wall;
     }
     change.will = model::WillRecord{};
@@ -420,18 +422,20 @@ void Core::leave_durable(Channel& c, Session& s, Ending how, ClientKey k) {
 
 // ---------------------------------------------------------------- wills
 
-void Core::publish_will(const model::WillRecord& w, std::string_view client_id, bool insist) {
-  if (!w.message) return;
+void Core::publish_will(const model::WillRecord& w, const ports::RightsPtr& rights, const ports::Subject& who,
+                        bool insist) {
   model::MessageView m = w.message->view();
+  if (!may_publish(rights, who, m.topic, m.retain)) return counters.publishes_denied.add();  // it has lost the right
   if (w.expires) m.expires_at = wall + Seconds(w.expiry_interval);
-  m.publisher = model::publisher_of(client_id);
+  m.publisher = model::publisher_of(who.client_id);
   publish(m, insist);
 }
 
 /// What the store gave to be published.
 void Core::fire(const SessionStore::Will& w, std::string_view client_id) {
   if (!w.record.message) return;
-  publish_will(w.record, client_id, false);
+  const ports::Subject who{client_id, w.username};
+  publish_will(w.record, rights_of(who), who);
   stores_.sessions->fired(w.id);
 }
 

@@ -9,7 +9,6 @@ namespace sb::broker {
 
 using channel::Ending;
 using mqtt::Reason;
-using session::Session;
 
 Core::Core(Node& node, std::size_t shard, io::EventLoop& loop, Stores stores)
     : node_(node),
@@ -68,7 +67,7 @@ void Core::run_due() {
   });
 }
 
-// ---------------------------------------------------------------- rights
+// ---------------------------------------------------------------- coming in
 
 void Core::authenticate(Channel& c, const ports::Credentials& who) {
   // The answer may come later, when the channel is gone: its slot tells.
@@ -81,15 +80,6 @@ void Core::authenticate(Channel& c, const ports::Credentials& who) {
 
 std::unique_ptr<ports::AuthExchange> Core::start_exchange(std::string_view method, const ports::Credentials& who) {
   return node_.enhanced ? node_.enhanced->start(method, who) : nullptr;
-}
-
-bool Core::may_publish(Channel& c, std::string_view topic, bool retain) {
-  const Session& s = c.session();
-  return !s.rights || s.rights->may_publish(s.subject(), topic, retain);
-}
-
-ports::RightsPtr Core::rights_of(const ports::Subject& who) const {
-  return node_.authorizer ? node_.authorizer->rights(who) : nullptr;
 }
 
 std::string Core::new_client_id() {

@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -80,6 +81,8 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   /// Publishes a message of the broker itself (wills, $SYS). `insist`: what a store that is away refuses is asked again
   /// when it is back.
   void publish(model::MessageView m, bool insist = false);
+  /// What users may do has changed (Authorizer::rights).
+  void rights_changed();
   std::size_t shard() const { return shard_; }
   io::EventLoop& loop() { return loop_; }
 
@@ -200,8 +203,6 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   template <class F>
   void on_shard(std::size_t shard, F f);
 
-  ports::RightsPtr rights_of(const ports::Subject& who) const;
-
   // connect.cc
   void claim_session(ClientKey k, channel::OpenRequest r);
   void open_volatile(Channel& c, channel::OpenRequest r);
@@ -216,9 +217,21 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void pass_on_group_messages(session::Session& s, ClientKey k);
   void leave_group(session::Subscription& sub);
   void leave_durable(Channel& c, session::Session& s, channel::Ending how, ClientKey k);
-  void publish_will(const model::WillRecord& w, std::string_view client_id, bool insist);
+  void publish_will(const model::WillRecord& w, const ports::RightsPtr& rights, const ports::Subject& who,
+                    bool insist = false);
   void fire(const ports::SessionStore::Will& w, std::string_view client_id);
   void run_released(std::uint64_t packed);
+
+  // rights.cc
+  ports::RightsPtr rights_of(const ports::Subject& who) const;
+  static bool may_publish(const ports::RightsPtr& rights, const ports::Subject& who, std::string_view topic,
+                          bool retain);
+  void give_rights(session::Session& s, const channel::OpenRequest& r, ClientKey k);
+  bool may_subscribe(const session::Session& s, std::string_view filter);
+  bool may_receive(const session::Session& s, std::string_view topic);
+  void check_rights(Channel& c);
+  static void restrict(session::Subscription& sub, session::Session& s);
+  void end_rights();
 
   // routing.cc
   bool fan_out(Route& route, const model::MessageView& m, bool v5, const channel::EncodedFrame& frame);
@@ -245,12 +258,14 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
 
   // subscribing.cc
   struct PendingSubscribe;
-  void index(session::Subscription& s, const session::Session& session, ClientKey k, bool replaces = false);
+  void index(session::Subscription& s, session::Session& session, ClientKey k, bool replaces = false);
   void unindex(session::Subscription& s, ClientKey k);
   void join(Channel& c, const std::string& filter, std::shared_ptr<PendingSubscribe> p);
   void subscribe_settled(std::shared_ptr<PendingSubscribe> p);
   void save_changed(Channel& c, std::shared_ptr<PendingSubscribe> p);
   static model::SubscriptionRecord record_of(const session::Subscription& s);
+  void end_subscription(Channel& c, session::Subscription& sub, PendingSubscribe& p);
+  void withdraw(Channel& c, const std::vector<std::string>& filters);
   void remove_subscription(Channel& c, session::Subscription& sub);
   void leave_log(Channel& c, session::Subscription& sub);
   static bool owes_unread(session::Session& s, std::uint64_t log);
@@ -359,6 +374,8 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   std::vector<std::pair<ports::LogId, mqtt::PacketId>> unsure_;  ///< whether a member has it the store has to say
   std::vector<GroupMail> group_mail_;                            ///< by shard
   bool due_running_ = false;
+  std::uint64_t rights_version_ = 0;  ///< of the index: routes from before do not know who is restricted now
+  std::set<std::pair<WallTime, std::uint64_t>> rights_ends_;  ///< ClientKey::packed; may have left
 };
 
 template <class F>

@@ -21,6 +21,7 @@ void Core::take_from_group(const GroupDelivery& d) {
     return answer(What::no_room);
   }
   const model::MessageView& m = d.message->view();
+  if (!may_receive(c->session(), m.topic)) return answer(What::gone);  // it has just lost the right
   const std::uint8_t qos = std::min(m.qos, d.member.qos);
   const bool retain = m.retain && d.member.retain_as_published;
   std::span<const std::uint32_t> ids;

@@ -146,6 +146,7 @@ void Core::hand_out(Channel& c, Subscription& sub, const ports::StoredMessage& s
   const model::MessageView& m = stored.message->view();
   if (m.expired(wall)) return counters.dropped_expired.add();
   if (!s.responsible(sub, m.topic, stored.position)) return;
+  if (s.restricted && !may_receive(s, m.topic)) return;
   Wanted want = wanted_by(s, m, !sub.cursor->draining);
   if (!want.at_all) return;
   const std::uint8_t qos = std::min(m.qos, want.qos);

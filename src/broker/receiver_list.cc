@@ -10,7 +10,8 @@ constexpr std::uint32_t kIndexFrom = 32;
 constexpr std::uint32_t kNone = 0xFFFFFFFF;
 
 std::uint8_t options_of(const Subscriber& s) {
-  return static_cast<std::uint8_t>(s.qos | s.no_local << 2 | s.retain_as_published << 3 | s.logged << 4);
+  return static_cast<std::uint8_t>(s.qos | s.no_local << 2 | s.retain_as_published << 3 | s.logged << 4 |
+                                   s.restricted << 5);
 }
 }  // namespace
 

@@ -36,7 +36,8 @@ struct Subscriber {
   std::uint8_t qos = 0;
   bool no_local = false;
   bool retain_as_published = false;
-  bool logged = false;  ///< QoS > 0 reaches the client through the log of its filter
+  bool logged = false;      ///< QoS > 0 reaches the client through the log of its filter
+  bool restricted = false;  ///< not every topic that matches may be received: rights are asked per message
 };
 
 /// The connected subscribers of one filter. Readers walk it under Rcu::Guard; one writer at a time (the index's mutex).
@@ -52,7 +53,7 @@ class ReceiverList {
   struct Entry {
     std::atomic<std::uint64_t> key{0};  ///< ClientKey::packed, 0 = removed
     std::uint32_t subscription_id = 0;
-    std::uint8_t options = 0;            ///< qos | no_local << 2 | rap << 3 | logged << 4
+    std::uint8_t options = 0;            ///< qos | no_local << 2 | rap << 3 | logged << 4 | restricted << 5
     std::atomic<std::uint16_t> load{0};  ///< deliveries under way (shared groups, least in flight)
   };
 
@@ -87,6 +88,7 @@ class ReceiverList {
     s.no_local = e.options & 4;
     s.retain_as_published = e.options & 8;
     s.logged = e.options & 16;
+    s.restricted = e.options & 32;
     return s;
   }
 

@@ -63,7 +63,7 @@ void RouteCache::merge(Route& r) {
     to.slot = client.slot;
     to.generation = client.generation;
     to.ids_at = static_cast<std::uint32_t>(r.ids.size());
-    bool all_no_local = true, any_no_local = false;
+    bool all_no_local = true, any_no_local = false, all_restricted = true;
     for (; i < subs.size() && subs[i].client == client; ++i) {
       const Subscriber& s = subs[i];
       to.qos = std::max(to.qos, s.qos);
@@ -71,9 +71,11 @@ void RouteCache::merge(Route& r) {
       to.logged |= s.logged;
       all_no_local &= s.no_local;
       any_no_local |= s.no_local;
+      all_restricted &= s.restricted;
       if (s.subscription_id) r.ids.push_back(s.subscription_id);
     }
     to.no_local = all_no_local;
+    to.restricted = all_restricted;
     to.mixed_local = any_no_local && !all_no_local;
     to.id_count = static_cast<std::uint16_t>(std::min<std::size_t>(r.ids.size() - to.ids_at, 65535));
     r.receivers.push_back(to);

@@ -20,6 +20,7 @@ struct Receiver {
   bool no_local : 1 = false;     ///< all of its subscriptions say so
   bool mixed_local : 1 = false;  ///< some say so: what its own messages get has to be worked out
   bool logged : 1 = false;       ///< QoS > 0 comes through a log
+  bool restricted : 1 = false;   ///< whether it may receive the topic has to be asked
 };
 
 /// What the router knows of a topic: the flat list of receivers, ordered by shard, the logs and the shared groups.

@@ -97,11 +97,14 @@ bool Core::fan_out(Route& route, const MessageView& m, bool v5, const EncodedFra
 
 void Core::deliver_local(const Route& route, Fanout& f) {
   const MessageView& m = f.message();
+  const bool outdated = route.version < rights_version_;
   for (const Receiver& r : route.of_shard(shard_)) {
     Client& cl = clients_[r.slot];
     if (cl.generation != r.generation || (r.logged && m.qos > 0)) continue;
     Channel& c = *cl.channel;
     if (!c.up()) continue;
+    if ((r.restricted || outdated) && !may_receive(c.session(), m.topic)) [[unlikely]]
+      continue;
     if ((r.no_local || r.mixed_local) && model::publisher_of(c.session().client_id) == m.publisher) [[unlikely]] {
       if (r.mixed_local) deliver_overlapping(r, c, f);
       continue;
@@ -182,7 +185,7 @@ bool Core::deliver_member(SharedGroup& g, const Subscriber& s, Fanout& f) {
   bool taken = false;
   const MessageView& m = f.message();
   std::uint8_t qos = std::min(m.qos, s.qos);
-  if (c && c->up()) {
+  if (c && c->up() && may_receive(c->session(), m.topic)) {
     std::span<const std::uint32_t> ids;
     if (s.subscription_id) ids = {&s.subscription_id, 1};
     auto outcome = c->deliver(f, qos, m.retain && s.retain_as_published, ids, qos > 0 ? g.key : 0);

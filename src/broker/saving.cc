@@ -29,6 +29,7 @@ void Core::moved(Channel& c, session::Cursor& cursor) {
 void Core::tick() {
   feeds_.retry();
   keep_late();
+  end_rights();
   tick_groups();
   std::vector<std::uint32_t> slots;
   slots.swap(dirty_);
@@ -130,6 +131,10 @@ void Core::send_unsent(Channel& c, const std::vector<PacketId>& ids) {
     if (!e || !e->unsent || !e->message) continue;
     e->unsent = false;
     const model::MessageView& m = e->message->view();
+    if (!may_receive(s, m.topic)) {
+      give_up(c, id, *e);
+      continue;
+    }
     Wanted want = wanted_by(s, m);
     std::string gap;
     if (session::Cursor* reader = e->log ? s.reader_of(e->log) : nullptr; reader && reader->lost) {

@@ -72,6 +72,7 @@ void Core::retained_page(ClientKey k, std::uint64_t number, result<ports::Retain
     bool stopped = false;
     for (auto& m : page->messages) {
       if (e->scans->seen_live.contains(m->view().topic)) continue;  // a newer one came live
+      if (sub->restricted && !may_receive(c->session(), m->view().topic)) continue;
       if (!c->has_room() || c->session().has_waiting()) {
         stopped = true;  // it goes on behind the last one that was sent
         break;

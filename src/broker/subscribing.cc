@@ -17,6 +17,7 @@ struct Core::PendingSubscribe {
   ClientKey client;
   PacketId id = 0;
   bool unsubscribe = false;
+  bool withdrawn = false;  ///< nobody asked for the UNSUBSCRIBE
   std::vector<Reason> codes;
   std::vector<std::string> changed, removed, scans;  ///< filters
   enum class Step : std::uint8_t { join, save, answer } step = Step::join;
@@ -25,8 +26,10 @@ struct Core::PendingSubscribe {
 
 // ---------------------------------------------------------------- the index
 
-void Core::index(Subscription& s, const Session& session, ClientKey k, bool replaces) {
+void Core::index(Subscription& s, Session& session, ClientKey k, bool replaces) {
+  restrict(s, session);
   Subscriber sub;
+  sub.restricted = s.restricted;
   sub.client = k;
   sub.subscription_id = s.subscription_id;
   sub.qos = s.options.qos;
@@ -68,8 +71,10 @@ void Core::subscribe(Channel& c, PacketId id, std::vector<SubscribeItem>& items,
   p->id = id;
   for (auto& item : items) {
     Reason r = item.reason;
-    if (ok(r) && s.rights && !s.rights->may_subscribe(s.subject(), model::unshared(item.filter)))
+    if (ok(r) && !may_subscribe(s, item.filter)) {
       r = Reason::not_authorized;
+      counters.subscribes_denied.add();
+    }
     Subscription* sub = ok(r) ? s.find(item.filter) : nullptr;
     if (ok(r) && !sub && s.subscriptions().size() >= c.config().limits.subscriptions) r = Reason::quota_exceeded;
     p->codes.push_back(ok(r) ? static_cast<Reason>(item.options.qos) : r);
@@ -133,6 +138,7 @@ void Core::subscribe_settled(std::shared_ptr<PendingSubscribe> p) {
     p->step = Step::answer;
     return save_changed(*c, p);
   }
+  if (p->withdrawn) return;
   if (p->unsubscribe) return c->unsubscribed(p->id, p->codes);
   for (auto& filter : p->scans) start_scan(*c, std::move(filter));
   c->subscribed(p->id, p->codes);
@@ -175,30 +181,42 @@ void Core::save_changed(Channel& c, std::shared_ptr<PendingSubscribe> p) {
 // ---------------------------------------------------------------- UNSUBSCRIBE
 
 void Core::unsubscribe(Channel& c, PacketId id, const std::vector<std::string_view>& filters) {
-  Session& s = c.session();
-  ClientKey k = key(c.slot);
   auto p = std::make_shared<PendingSubscribe>();
-  p->client = k;
+  p->client = key(c.slot);
   p->id = id;
   p->unsubscribe = true;
   for (auto filter : filters) {
-    Subscription* sub = s.find(filter);
+    Subscription* sub = c.session().find(filter);
     if (!sub || (sub->cursor && sub->cursor->draining)) {
       p->codes.push_back(Reason::no_subscription_existed);
       continue;
     }
-    unindex(*sub, k);
-    leave_group(*sub);
-    cancel_scan(c.slot, filter);
     p->codes.push_back(Reason::success);
-    if (sub->cursor && start_draining(s, *sub)) {
-      ++s.draining;
-      p->changed.emplace_back(filter);
-      continue;
-    }
-    p->removed.emplace_back(filter);
-    remove_subscription(c, *sub);
+    end_subscription(c, *sub, *p);
   }
+  subscribe_settled(p);
+}
+
+void Core::end_subscription(Channel& c, Subscription& sub, PendingSubscribe& p) {
+  Session& s = c.session();
+  unindex(sub, p.client);
+  leave_group(sub);
+  cancel_scan(c.slot, sub.filter);
+  if (sub.cursor && start_draining(s, sub)) {
+    ++s.draining;
+    p.changed.emplace_back(sub.filter);
+    return;
+  }
+  p.removed.emplace_back(sub.filter);
+  remove_subscription(c, sub);
+}
+
+/// The client has lost the right to these.
+void Core::withdraw(Channel& c, const std::vector<std::string>& filters) {
+  auto p = std::make_shared<PendingSubscribe>();
+  p->client = key(c.slot);
+  p->unsubscribe = p->withdrawn = true;
+  for (auto& filter : filters) end_subscription(c, *c.session().find(filter), *p);
   subscribe_settled(p);
 }
 

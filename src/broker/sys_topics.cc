@@ -44,10 +44,10 @@ void SysTopics::publish(MonoTime now, const Store& store) {
 
   std::uint64_t connected = sum(&Counters::connections);
   clients_max_ = std::max(clients_max_, connected);
-  std::uint64_t dropped = sum(&Counters::dropped_output_full) + sum(&Counters::dropped_queue_full) +
-                          sum(&Counters::dropped_too_large) + sum(&Counters::dropped_expired) +
-                          sum(&Counters::dropped_session_end) + sum(&Counters::dropped_no_member) +
-                          sum(&Counters::dropped_log_bound) + sum(&Counters::dropped_store_refused);
+  std::uint64_t dropped =
+      sum(&Counters::dropped_output_full) + sum(&Counters::dropped_queue_full) + sum(&Counters::dropped_too_large) +
+      sum(&Counters::dropped_expired) + sum(&Counters::dropped_session_end) + sum(&Counters::dropped_no_member) +
+      sum(&Counters::dropped_log_bound) + sum(&Counters::dropped_store_refused) + sum(&Counters::dropped_denied);
   put("version", version_);
   put("uptime", fmt::format("{} seconds", std::chrono::duration_cast<Seconds>(now - started_).count()));
   put("clients/connected", std::to_string(connected));
@@ -74,6 +74,9 @@ void SysTopics::publish(MonoTime now, const Store& store) {
   put("dropped/session_end", std::to_string(sum(&Counters::dropped_session_end)));
   put("dropped/no_member", std::to_string(sum(&Counters::dropped_no_member)));
   put("dropped/log_bound", std::to_string(sum(&Counters::dropped_log_bound)));
+  put("dropped/denied", std::to_string(sum(&Counters::dropped_denied)));
+  put("denied/publish", std::to_string(sum(&Counters::publishes_denied)));
+  put("denied/subscribe", std::to_string(sum(&Counters::subscribes_denied)));
   put("dropped/store_refused", std::to_string(sum(&Counters::dropped_store_refused)));
   load("messages/received", messages_in_, sum(&Counters::packets_received), seconds);
   load("messages/sent", messages_out_, sum(&Counters::packets_sent), seconds);

@@ -61,6 +61,8 @@ class Channel {
   void outbound_released(mqtt::PacketId id);
   void subscribed(mqtt::PacketId id, const std::vector<mqtt::Reason>& codes);
   void unsubscribed(mqtt::PacketId id, const std::vector<mqtt::Reason>& codes);
+  /// What Host::may_publish said does not hold any more.
+  void rights_changed() { memo_.reset(); }
 
   // --- deliveries (delivery.cc)
   /// Sends a message, or lets it wait in the session's queue; volatile path. `qos` and `retain` as they are to go out.
@@ -109,7 +111,7 @@ class Channel {
   void start_enhanced(std::string_view data);
   void exchange_step(std::string_view data);
   void on_auth(const mqtt::Frame& f);
-  void ask_for_session(std::string username);
+  void ask_for_session(ports::AuthDecision decision);
   void send_connack(bool present);
   void on_disconnect(const mqtt::Frame& f);
   ports::Credentials credentials() const;
@@ -180,7 +182,7 @@ class Channel {
   bool flushing_ = false;
   bool problem_information_ = true;
   bool waiting_input_ = false;
-  bool memo_allowed_ = false;
+  bool memo_allowed_ = false, memo_may_retain_ = false;
   bool subscribing_ = false;  ///< a SUBSCRIBE or UNSUBSCRIBE waits for a store; what follows waits for it
 };
 

@@ -184,7 +184,7 @@ void Channel::exchange_step(std::string_view data) {
   if (first) {
     connecting_->auth_data = std::move(step.data);
     exchange.reset();
-    return ask_for_session(std::move(step.username));
+    return ask_for_session({Reason::success, std::move(step.username)});
   }
   exchange_.reset();
   if (step.username != session_->username) return shut_down(Reason::not_authorized);  // it is somebody else now
@@ -225,15 +225,17 @@ void Channel::authenticated(const ports::AuthDecision& decision) {
               mqtt::text(decision.reason));
     return refuse(decision.reason);
   }
-  ask_for_session(decision.username);
+  ask_for_session(decision);
 }
 
-void Channel::ask_for_session(std::string username) {
+void Channel::ask_for_session(ports::AuthDecision decision) {
   state_ = State::opening;
   Connecting& k = *connecting_;
   OpenRequest r;
   r.client_id = k.client_id;
-  r.username = std::move(username);
+  r.username = std::move(decision.username);
+  r.rights = std::move(decision.rights);
+  r.rights_end = decision.end;
   r.clean_start = k.clean_start;
   r.expiry = k.expiry;
   if (k.will) {

@@ -35,6 +35,9 @@ struct Counters {
   Counter dropped_no_member;      ///< for a shared group without members
   Counter dropped_log_bound;      ///< not read before a bound took them from a log
   Counter retained_refused;       ///< the retained store was full
+  Counter dropped_denied;         ///< to a client that may not receive the topic
+  Counter publishes_denied;       ///< to a topic that the client may not publish to
+  Counter subscribes_denied;      ///< refused, or withdrawn when rights changed
   Counter dropped_store_refused;  ///< messages without a publisher who could be told (wills)
 };
 

@@ -50,8 +50,10 @@ struct OpenRequest {
   std::string client_id;
   std::string username;
   bool clean_start = false;
-  std::uint32_t expiry = 0;  ///< seconds; 0 = volatile
-  model::WillRecord will;    ///< message null = none
+  std::uint32_t expiry = 0;         ///< seconds; 0 = volatile
+  model::WillRecord will;           ///< message null = none
+  ports::RightsPtr rights;          ///< that came with what it showed; null: those of the user
+  WallTime rights_end = kNoExpiry;  ///< then the connection ends
 };
 
 /// One filter of a SUBSCRIBE. `reason` is a refusal that the channel has found already, or success.

@@ -55,6 +55,7 @@ void Channel::on_publish(const Frame& f) {
     return fail(Reason::topic_name_invalid);
   memo_ = host_.memo(topic);
   memo_allowed_ = host_.may_publish(*this, topic, false);
+  memo_may_retain_ = memo_allowed_ && host_.may_publish(*this, topic, true);
   accept_publish(p, topic, f);
 }
 
@@ -83,7 +84,7 @@ void Channel::accept_publish(const mqtt::Publish& p, std::string_view topic, con
 
   Routed r{false, Reason::not_authorized};
   std::uint64_t seq = acks_ ? acks_->next_seq() : 1;
-  if (memo_allowed_) [[likely]] {
+  if (p.retain ? memo_may_retain_ : memo_allowed_) [[likely]] {
     model::MessageView m;
     m.topic = topic;
     m.payload = p.payload;
@@ -103,6 +104,8 @@ void Channel::accept_publish(const mqtt::Publish& p, std::string_view topic, con
       if (p.qos) frame.id_at = static_cast<std::uint32_t>(topic.data() + topic.size() - f.whole.data());
     }
     r = host_.route(*this, memo_, m, frame, p.packet_id, seq);
+  } else {
+    host_.counters.publishes_denied.add();
   }
   if (p.qos == 0 || state_ == State::closed) return;
   if (r.pending || (acks_ && !acks_->empty())) {

@@ -113,6 +113,7 @@ void check_files(Loaded& loaded) {
     }
   }
   check_file(loaded, "auth.scram_file", c.auth.scram_file);
+  check_file(loaded, "auth.acl_file", c.auth.acl_file);
 }
 
 }  // namespace sb::config

@@ -88,6 +88,7 @@ struct SysConfig {
 struct AuthConfig {
   Anonymous allow_anonymous = Anonymous::automatic;  ///< automatic = on loopback and unix listeners only
   std::string scram_file;                            ///< "" = SCRAM is not offered
+  std::string acl_file;                              ///< "" = everything is allowed
 };
 
 struct ResponseConfig {

@@ -84,6 +84,10 @@ void add_security_keys(std::vector<Key>& out) {
            "File of SCRAM-SHA-256 users for enhanced authentication (`signalbox passwd` writes it). Empty: "
            "SCRAM is "
            "not offered.");
+  row.text("auth.acl_file", SB_FIELD(auth.acl_file), kPath, reload,
+           "File of rights in Mosquitto's format: who may publish and receive what (docs/security.md). Rights that a "
+           "reload takes away are gone at once, for sessions that are connected or away and for messages that wait. "
+           "Empty: everything is allowed.");
   row.text("response.information", SB_FIELD(response.information), {0, 65535}, reload,
            "Topic prefix that a v5 client is told as Response Information when it asks for it. Empty: none.")
       .check = check_topic_prefix;

@@ -6,7 +6,9 @@
 #include <string>
 #include <string_view>
 
+#include "base/time.h"
 #include "mqtt/reason.h"
+#include "ports/authorizer.h"
 
 namespace sb::ports {
 
@@ -24,6 +26,8 @@ struct Credentials {
 struct AuthDecision {
   mqtt::Reason reason = mqtt::Reason::success;
   std::string username;  ///< the name that rights are checked for; may differ from the one given (certificate identity)
+  RightsPtr rights;      ///< given with what was shown (a token); null: those of the user name
+  WallTime end = kNoExpiry;  ///< of what was shown: the connection ends then
 };
 
 /// One method of plain authentication (user name and password, certificate, nothing). Threads: called on any shard.

@@ -53,6 +53,7 @@ class SessionStore {
   /// when it was closed, or away. PROTOCOLS: wills.
   struct Will {
     std::uint64_t id = 0;
+    std::string username;      ///< of the session
     model::WillRecord record;  ///< message null = none
   };
   struct Claim {

@@ -41,6 +41,7 @@ struct Subscription {
   std::string filter;  ///< as subscribed, with `$share/group/`
   model::SubscribeOptions options;
   bool indexed = false;               ///< publishers find it
+  bool restricted = false;            ///< not every topic that matches may be received
   bool holds_group = false;           ///< shared and durable: it keeps the group's log alive
   std::uint32_t subscription_id = 0;  ///< 0 = none
   std::uint32_t group = 0;            ///< key of the shared group that it is a member of, 0 = none
@@ -60,6 +61,8 @@ class Session {
   /// Inbound QoS 2 exchanges of earlier connections: they do not count for the Receive Maximum of this one.
   std::uint32_t inbound_carried = 0;
   ports::RightsPtr rights;  ///< null: everything is allowed
+  bool own_rights = false;  ///< they came with what the client showed, and end with the connection
+  bool restricted = false;  ///< some subscription is
   ports::Subject subject() const { return {client_id, username}; }
   bool durable = false;
   bool save_soon = false;      ///< a QoS 2 delivery waits until the store has its packet id

@@ -155,7 +155,7 @@ void EmbeddedSessions::set_any() { any_.store(engine_.sessions > 0 || !unfired_.
 
 /// The will of `c` leaves its record for a key of its own, until its publication is stored.
 ports::SessionStore::Will EmbeddedSessions::fire(const Core& c) {
-  Will w{engine_.number(), c.will};
+  Will w{engine_.number(), c.username, c.will};
   engine_.put(Family::wills, will_key(w.id).append(c.client_id), encode_core(c));
   return w;
 }
@@ -375,7 +375,8 @@ void EmbeddedSessions::take_due(WallTime now, Done<std::vector<Due>> done) {
     unfired_.pop_back();
     auto bytes = engine_.get(Family::wills, key);
     if (auto c = bytes ? decode_core(*bytes) : std::nullopt)
-      all.push_back({key.substr(kWillNumber), {get_be(key.data(), kWillNumber), std::move(c->will)}, false});
+      all.push_back(
+          {key.substr(kWillNumber), {get_be(key.data(), kWillNumber), c->username, std::move(c->will)}, false});
   }
   set_any();
   if (next_due_ > now) return engine_.answer<std::vector<Due>>(std::move(done), std::move(all));

@@ -77,7 +77,7 @@ void MemorySessions::claim(Claim c, Done<Claimed> done) {
     SessionRecord& r = it->second.record;
     // The will of a session that ends, or whose delay has passed, is published; one that still waits is cancelled by
     // the client's return [MQTT-3.1.3-9].
-    if (r.will.message && (over || r.will_due <= c.now)) answer.will = {next_will_++, r.will};
+    if (r.will.message && (over || r.will_due <= c.now)) answer.will = {next_will_++, r.username, r.will};
   }
   if (over) {
     forget(it);
@@ -144,7 +144,7 @@ void MemorySessions::take_due(WallTime now, Done<std::vector<Due>> done) {
     d.client_id = client_id;
     d.ended = r.expires_at <= now;
     if (r.will.message && (d.ended || r.will_due <= now)) {
-      d.will = {next_will_++, std::move(r.will)};
+      d.will = {next_will_++, r.username, std::move(r.will)};
       r.will = {};
     }
     if (d.ended)
