@@ -6,9 +6,11 @@
 #include <string>
 #include <string_view>
 
+#include "auth/mosquitto_file.h"
 #include "auth/scram.h"
+#include "auth/users.h"
 
-// Messages of a client, one per line, to an exchange; the same bytes as a file of users, and as a server's first
+// Messages of a client, one per line, to an exchange; the same bytes as files of users, and as a server's first
 // message. Nobody gets in without the password.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sb::auth;
@@ -26,6 +28,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   std::string why;
   if (auto parsed = ScramUsers::parse(input, why); !parsed && why.empty()) std::abort();
+  why.clear();
+  if (auto parsed = PasswordUsers::parse(input, why); !parsed && why.empty()) std::abort();
+  why.clear();
+  if (auto parsed = parse_mosquitto_file(input, why); !parsed && why.empty()) std::abort();
   // The iterations are what takes the time, so an answer that would be computed is left out.
   ScramClient client("user", "pencil", "client");
   if (input.find(",i=") == std::string_view::npos && client.answer(input).has_value()) std::abort();

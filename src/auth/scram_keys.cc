@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include "auth/scram_keys.h"
 
+#include <fmt/format.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 
 #include "base/base64.h"
 
 namespace sb::auth {
 namespace {
+
+constexpr std::string_view kPrefix = "SCRAM-SHA-256$";
 
 const unsigned char* bytes(std::string_view s) { return reinterpret_cast<const unsigned char*>(s.data()); }
 
@@ -58,6 +62,39 @@ ScramKeys make_scram_keys(std::string_view password, std::uint32_t iterations, s
 bool password_matches(const ScramKeys& keys, std::string_view password) {
   const Secret salted = salted_password(password, keys.salt, keys.iterations);
   return sha256(client_key(salted).view()).equals(keys.stored_key);
+}
+
+result<ScramKeys> parse_scram_keys(std::string_view text, std::string& why) {
+  auto wrong = [&why](std::string_view what) {
+    why = what;
+    return errc::file_format;
+  };
+  if (!text.starts_with(kPrefix)) return wrong("expected SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey");
+  const std::string_view rest = text.substr(kPrefix.size());
+  const std::size_t colon = rest.find(':'), dollar = rest.find('$'), second = rest.rfind(':');
+  if (colon == rest.npos || dollar == rest.npos || colon > dollar || second < dollar) {
+    return wrong("expected iterations:salt$StoredKey:ServerKey");
+  }
+  ScramKeys keys;
+  auto [end, ec] = std::from_chars(rest.data(), rest.data() + colon, keys.iterations);
+  if (ec != std::errc() || end != rest.data() + colon || keys.iterations < kScramMinIterations ||
+      keys.iterations > kScramMaxIterations) {
+    return wrong(fmt::format("the iterations must be {} to {}", kScramMinIterations, kScramMaxIterations));
+  }
+  auto salt = base64_decode(rest.substr(colon + 1, dollar - colon - 1));
+  if (!salt || salt->empty()) return wrong("the salt is not base64");
+  auto stored = decode_secret(rest.substr(dollar + 1, second - dollar - 1)),
+       server = decode_secret(rest.substr(second + 1));
+  if (!stored || !server) return wrong("StoredKey and ServerKey must be the base64 of 32 bytes");
+  keys.salt = std::move(*salt);
+  keys.stored_key = *stored;
+  keys.server_key = *server;
+  return keys;
+}
+
+std::string format_scram_keys(const ScramKeys& keys) {
+  return fmt::format("{}{}:{}${}:{}", kPrefix, keys.iterations, base64_encode(keys.salt),
+                     base64_encode(keys.stored_key.view()), base64_encode(keys.server_key.view()));
 }
 
 std::optional<std::string_view> take_attribute(std::string_view& rest, char name) {

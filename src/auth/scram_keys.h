@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "auth/errc.h"
+
 /// What both sides of SCRAM-SHA-256 (RFC 5802, RFC 7677) compute.
 ///
 /// SASLprep (RFC 4013) is not applied: names and passwords are taken as the UTF-8 that they are, byte for byte. For
@@ -60,6 +62,12 @@ std::string scram_nonce();
 ScramKeys make_scram_keys(std::string_view password, std::uint32_t iterations, std::string salt = random_bytes(16));
 /// Takes as long as the iterations do.
 bool password_matches(const ScramKeys& keys, std::string_view password);
+
+/// Keys as they stand in a file of users, which is the form that PostgreSQL and others keep:
+///   SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>      (the last three in base64)
+/// so that entries can be carried over. On an error `why` says what is wrong.
+result<ScramKeys> parse_scram_keys(std::string_view text, std::string& why);
+std::string format_scram_keys(const ScramKeys& keys);
 
 /// Cuts `NAME=value` and a following comma off `rest`; nothing when `rest` begins otherwise.
 std::optional<std::string_view> take_attribute(std::string_view& rest, char name);

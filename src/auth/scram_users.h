@@ -11,9 +11,8 @@
 
 namespace sb::auth {
 
-/// The users of a SCRAM file. Immutable. One user per line, "#" begins a comment line:
-///   user:SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>      (the last three in base64)
-/// which is the form that PostgreSQL and others keep, so that entries can be carried over.
+/// The users of a file (auth/user_lines.h) who have a line for SCRAM. Immutable. Lines of other kinds are left to those
+/// who check plain passwords.
 class ScramUsers {
  public:
   /// On an error `why` names the line and says what is wrong.
@@ -39,12 +38,7 @@ class ScramUsers {
   std::string fake_secret_;
 };
 
-/// The name of a line's user; "" for a comment or a line that is none.
-std::string_view scram_line_user(std::string_view line);
-/// The keys of a line.
-result<ScramKeys> parse_scram_line(std::string_view line, std::string& why);
+/// The line of a user.
 std::string format_scram_line(std::string_view name, const ScramKeys& keys);
-/// What is wrong with a name for a file of users; "" when nothing is.
-std::string check_user_name(std::string_view name);
 
 }  // namespace sb::auth

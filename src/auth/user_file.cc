@@ -7,11 +7,15 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <memory>
+#include <utility>
 
-#include "auth/scram_users.h"
+#include "auth/scram_keys.h"
+#include "auth/user_lines.h"
 
 namespace sb::auth {
 namespace {
@@ -36,6 +40,11 @@ std::string edit_lines(std::string_view text, F edit) {
   return out;
 }
 
+std::string_view user_of(std::string_view line) {
+  const auto user = split_user_line(line);
+  return user ? user->name : std::string_view();
+}
+
 bool write_all(int fd, std::string_view text) {
   while (!text.empty()) {
     const ssize_t n = ::write(fd, text.data(), text.size());
@@ -48,35 +57,55 @@ bool write_all(int fd, std::string_view text) {
 
 }  // namespace
 
-std::string with_user_line(std::string_view text, std::string_view name, std::string_view line) {
+std::string with_user(std::string_view text, std::string_view name, std::string_view lines) {
   bool found = false;
   std::string out = edit_lines(text, [&](std::string_view old) {
-    if (scram_line_user(old) != name) return old;
-    found = true;
-    return line;
+    if (user_of(old) != name) return old;
+    return std::exchange(found, true) ? std::string_view() : lines;
   });
   if (found) return out;
   if (!out.empty() && !out.ends_with('\n')) out += '\n';
-  out.append(line) += '\n';
+  out.append(lines) += '\n';
   return out;
 }
 
 std::string without_user(std::string_view text, std::string_view name) {
-  return edit_lines(text,
-                    [&](std::string_view old) { return scram_line_user(old) == name ? std::string_view() : old; });
+  return without_users(text, [&](std::string_view other) { return other == name; });
+}
+
+std::string without_users(std::string_view text, const std::function<bool(std::string_view name)>& gone) {
+  return edit_lines(text, [&](std::string_view old) {
+    const std::string_view name = user_of(old);
+    return !name.empty() && gone(name) ? std::string_view() : old;
+  });
 }
 
 result<std::string> read_user_file(const std::string& file, std::string& why) {
+  std::vector<std::string> unused;
+  if (::access(file.c_str(), F_OK) != 0 && errno == ENOENT) return std::string();
+  return load_user_file(file, why, unused);
+}
+
+result<std::string> load_user_file(const std::string& file, std::string& why, std::vector<std::string>& warnings) {
+  std::unique_ptr<FILE, int (*)(FILE*)> f(std::fopen(file.c_str(), "re"), std::fclose);
   std::string text;
-  FILE* f = std::fopen(file.c_str(), "re");
-  if (f == nullptr && errno == ENOENT) return text;
-  bool good = f != nullptr;
-  char buffer[8192];
-  for (std::size_t n; good && (n = std::fread(buffer, 1, sizeof buffer, f)) > 0;) text.append(buffer, n);
-  good = good && std::ferror(f) == 0;
-  if (!good) why = fmt::format("{}: {}", file, std::strerror(errno));
-  if (f != nullptr) std::fclose(f);
-  if (!good) return errc::file_unreadable;
+  struct stat info = {};
+  if (f && ::fstat(fileno(f.get()), &info) == 0) {
+    // Reserved, so that the text has one place, which can be wiped.
+    if (S_ISREG(info.st_mode)) text.reserve(static_cast<std::size_t>(info.st_size));
+    char buffer[8192];
+    for (std::size_t n; (n = std::fread(buffer, 1, sizeof buffer, f.get())) > 0;) text.append(buffer, n);
+    OPENSSL_cleanse(buffer, sizeof buffer);
+  }
+  if (!f || std::ferror(f.get())) {
+    why = fmt::format("{}: {}", file, std::strerror(errno));
+    wipe(text);
+    return errc::file_unreadable;
+  }
+  if ((info.st_mode & (S_IROTH | S_IWOTH)) != 0) {
+    warnings.push_back(fmt::format("{}: everybody on this machine can {} it; mode 0600 is right", file,
+                                   info.st_mode & S_IWOTH ? "write" : "read"));
+  }
   return text;
 }
 

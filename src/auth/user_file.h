@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "auth/errc.h"
 
-/// Changing a file of users (auth/scram_users.h), for `signalbox passwd`.
+/// Reading a file of users (auth/user_lines.h), and changing it for `signalbox passwd`.
 namespace sb::auth {
 
-/// `text` with the line of user `name` replaced by `line`, or `line` added at the end. Everything else stays as it is.
-std::string with_user_line(std::string_view text, std::string_view name, std::string_view line);
-/// `text` without the line of user `name`.
+/// `text` with the lines of user `name` replaced by `lines` (one or more, without the last end of line), or `lines`
+/// added at the end. Everything else stays as it is.
+std::string with_user(std::string_view text, std::string_view name, std::string_view lines);
+/// `text` without the lines of user `name`.
 std::string without_user(std::string_view text, std::string_view name);
+/// `text` without the lines of the users for whose names `gone` is true.
+std::string without_users(std::string_view text, const std::function<bool(std::string_view name)>& gone);
 
 /// The file's text; "" when there is no such file. `why` names the file.
 result<std::string> read_user_file(const std::string& file, std::string& why);
+/// The text of a file that must be there. `warnings`: what an operator should know, such as its permissions.
+result<std::string> load_user_file(const std::string& file, std::string& why, std::vector<std::string>& warnings);
 
 /// Replaces the file in one step: a reader sees the old text or the new, also after a crash. A new file gets mode 0600;
 /// one that exists keeps its owner, group and mode, but for what it let everybody do. A symbolic link stays one.

@@ -20,12 +20,24 @@ TEST(UserFile, LinesAreEditedAlone) {
       {a + "\r\n" + b + "\r\n", n + "\n" + b + "\r\n", b + "\r\n"},
       {"# a:SCRAM-SHA-256$0\n\n" + b, "# a:SCRAM-SHA-256$0\n\n" + b + "\n" + n + "\n", "# a:SCRAM-SHA-256$0\n\n" + b},
       {b + "\n" + a, b + "\n" + n + "\n", b + "\n"},
+      {a + "\na:$7$x\n" + b + "\n", n + "\n" + b + "\n", b + "\n"},
+      {"b:$6$x\na:$scrypt$x\n\n" + a, "b:$6$x\n" + n + "\n\n", "b:$6$x\n\n"},
+      {"a:pencil\n", "a:pencil\n" + n + "\n", "a:pencil\n"},
       {"aa:SCRAM-SHA-256$3\n", "aa:SCRAM-SHA-256$3\n" + n + "\n", "aa:SCRAM-SHA-256$3\n"},
   };
   for (const auto& row : rows) {
-    EXPECT_EQ(with_user_line(row.before, "a", n), row.with);
+    EXPECT_EQ(with_user(row.before, "a", n), row.with);
     EXPECT_EQ(without_user(row.before, "a"), row.without);
   }
+}
+
+TEST(UserFile, SeveralLinesOfAUser) {
+  EXPECT_EQ(with_user("b:$6$x\na:$7$x\nc:$6$x\na:SCRAM-SHA-256$1\n", "a", "a:$6$1\na:SCRAM-SHA-256$2"),
+            "b:$6$x\na:$6$1\na:SCRAM-SHA-256$2\nc:$6$x\n");
+  EXPECT_EQ(with_user("b:$6$x", "a", "a:$6$1\na:SCRAM-SHA-256$2"), "b:$6$x\na:$6$1\na:SCRAM-SHA-256$2\n");
+  EXPECT_EQ(without_users("#\nb:$6$x\na:$7$x\nab:$6$x\na:SCRAM-SHA-256$1\n",
+                          [](std::string_view name) { return name.starts_with('a'); }),
+            "#\nb:$6$x\n");
 }
 
 TEST(UserFile, IsReplacedInOneStep) {
