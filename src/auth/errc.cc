@@ -25,6 +25,8 @@ class Category final : public boost::system::error_category {
         return "the server did not prove that it knows the user";
       case errc::refused:
         return "the server refused";
+      case errc::bad_key:
+        return "the key cannot be used";
     }
     return "authentication error";
   }

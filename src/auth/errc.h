@@ -13,6 +13,7 @@ enum class errc {
   weak_parameters,  ///< the server asks for fewer (or absurdly many) iterations
   server_unproven,  ///< the server does not know the password either: it may be somebody else
   refused,          ///< the server says no
+  bad_key,          ///< a key for tokens is none, or too weak
 };
 
 const boost::system::error_category& error_category();

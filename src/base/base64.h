@@ -13,4 +13,10 @@ std::string base64_encode(std::string_view bytes);
 /// are refused.
 std::optional<std::string> base64_decode(std::string_view text);
 
+/// The alphabet for URLs and file names (RFC 4648 5), without padding (RFC 7515 2).
+std::string base64url_encode(std::string_view bytes);
+
+/// The same from the text: padding, white space, other characters and stray bits are refused.
+std::optional<std::string> base64url_decode(std::string_view text);
+
 }  // namespace sb

@@ -30,5 +30,18 @@ TEST(Base64, OneTextPerBytes) {
   }
 }
 
+TEST(Base64, ForUrls) {
+  const struct {
+    std::string_view bytes, text;
+  } rows[] = {{"", ""}, {"f", "Zg"}, {"fo", "Zm8"}, {"foo", "Zm9v"}, {"foob", "Zm9vYg"}, {"\xFB\xFF\xBF", "-_-_"}};
+  for (const auto& row : rows) {
+    EXPECT_EQ(base64url_encode(row.bytes), row.text);
+    EXPECT_EQ(base64url_decode(row.text), row.bytes);
+  }
+  for (std::string_view wrong : {"Z", "Zg==", "Zh", "Zm9", "Zm9vZ", "Zm9v\n", "Zm 9", "Zm+/", "="}) {
+    EXPECT_EQ(base64url_decode(wrong), std::nullopt) << wrong;
+  }
+}
+
 }  // namespace
 }  // namespace sb
