@@ -119,7 +119,7 @@ class BrokerNode::SysTimer final : public io::Timer {
 BrokerNode::BrokerNode(const config::Config& c) : config_(c) {
   node_.limits = c.limits;
   node_.shared_strategy = strategy_of(c.session.shared_strategy);
-  node_.authenticator = &anonymous_;
+  node_.authenticator = login_.get();
   node_.enhanced = &scram_;
   node_.authorizer = &acl_;
 }
@@ -169,31 +169,72 @@ void BrokerNode::make_shards() {
   for (auto& [filter, log] : std::exchange(found_logs_, {})) node_.log_changed(filter, log);
 }
 
+namespace {
+
+/// What a file holds, null when none is named. `why`: what is wrong with it.
+template <class T>
+std::shared_ptr<const T> load_file(const std::string& file, std::string& why) {
+  if (file.empty()) return nullptr;
+  std::vector<std::string> warnings;
+  auto loaded = T::load(file, why, warnings);
+  for (auto& w : warnings) log::warn("{}", w);
+  return loaded ? *loaded : nullptr;
+}
+
+}  // namespace
+
 std::string BrokerNode::load_users(const config::Config& c) {
-  if (c.auth.scram_file.empty()) {
-    scram_.replace(nullptr);
+  std::string why;
+  auto users = load_file<auth::PasswordUsers>(c.auth.password_file, why);
+  if (!why.empty()) return "auth.password_file: " + why;
+  const bool one_file = c.auth.scram_file.empty();
+  auto scram = load_file<auth::ScramUsers>(one_file ? c.auth.password_file : c.auth.scram_file, why);
+  if (!why.empty()) return (one_file ? "auth.password_file: " : "auth.scram_file: ") + why;
+  if (one_file && scram && scram->size() == 0) scram = nullptr;
+  login_->set_users(std::move(users));
+  scram_.replace(std::move(scram));
+  return {};
+}
+
+std::string BrokerNode::load_tokens(const config::Config& c) {
+  const auto& j = c.auth.jwt;
+  using Form = auth::JwtKeyForm;
+  std::vector<auth::JwtKeyFile> files;
+  auto add = [&](Form form, const std::string& file) {
+    if (!file.empty()) files.push_back({form, file, {}});
+  };
+  add(j.secret_base64 ? Form::secret_base64 : Form::secret, j.secret_file);
+  add(Form::rs256_pem, j.rs256_file);
+  add(Form::es256_pem, j.es256_file);
+  add(Form::jwks, j.jwks_file);
+  if (files.empty()) {
+    login_->set_tokens(nullptr);
     return {};
   }
   std::string why;
   std::vector<std::string> warnings;
-  auto users = auth::ScramUsers::load(c.auth.scram_file, why, warnings);
+  auto keys = auth::JwtKeys::load(files, why, warnings);
   for (auto& w : warnings) log::warn("{}", w);
-  if (!users) return "auth.scram_file: " + why;
-  scram_.replace(*users);
+  if (!keys) return "auth.jwt: " + why;
+  auth::JwtOptions o;
+  auto some = [](const std::string& s) { return s.empty() ? std::optional<std::string>() : s; };
+  o.leeway = Seconds(j.leeway);
+  o.require_expiry = j.require_expiry;
+  o.issuer = some(j.issuer);
+  o.audience = some(j.audience);
+  o.username_claim = j.username_claim;
+  o.match_username = j.match_username;
+  o.client_id_claim = j.client_id_claim;
+  o.client_id = some(j.client_id);
+  login_->set_tokens(std::make_shared<auth::JwtVerifier>(*keys, std::move(o)));
   return {};
 }
 
 std::string BrokerNode::load_rights(const config::Config& c) {
-  if (c.auth.acl_file.empty()) {
-    acl_.replace(nullptr);
-    return {};
-  }
   std::string why;
-  std::vector<std::string> warnings;
-  auto file = auth::AclFile::load(c.auth.acl_file, why, warnings);
-  for (auto& w : warnings) log::warn("{}", w);
-  if (!file) return "auth.acl_file: " + why;
-  acl_.replace(*file);
+  auto file = load_file<auth::AclFile>(c.auth.acl_file, why);
+  if (!why.empty()) return "auth.acl_file: " + why;
+  acl_.replace(std::move(file));
   return {};
 }
 
@@ -225,6 +266,7 @@ std::string BrokerNode::listener_options(const config::Config& c, const config::
 
 std::string BrokerNode::start() {
   if (std::string why = load_users(config_); !why.empty()) return why;
+  if (std::string why = load_tokens(config_); !why.empty()) return why;
   if (std::string why = load_rights(config_); !why.empty()) return why;
   if (std::string why = open_store(); !why.empty()) return why;
   make_shards();
@@ -278,6 +320,7 @@ void BrokerNode::reload(const config::Config& next) {
   if (std::string why = set_up_logging(now.log); !why.empty())
     log::error("log.file: {}; the log stays where it was", why);
   if (std::string why = load_users(now); !why.empty()) log::error("{}; the users stay as they were", why);
+  if (std::string why = load_tokens(now); !why.empty()) log::error("{}; the keys stay as they were", why);
   if (std::string why = load_rights(now); !why.empty())
     log::error("{}; the rights stay as they were", why);
   else
@@ -320,6 +363,7 @@ void BrokerNode::stop() {
   running_ = false;
   threads_->stop();
   threads_->join();
+  login_.reset();  // answers what waits; nobody hears it any more
   store_->stop();  // behind everything that the shards have sent it
 }
 

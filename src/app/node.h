@@ -7,7 +7,7 @@
 
 #include "app/broker.h"
 #include "auth/acl_file.h"
-#include "auth/anonymous.h"
+#include "auth/login.h"
 #include "auth/scram.h"
 #include "broker/sys_topics.h"
 #include "io/loop_threads.h"
@@ -40,6 +40,7 @@ class BrokerNode {
     std::unique_ptr<net::Acceptor> acceptor;
   };
   std::string load_users(const config::Config& c);
+  std::string load_tokens(const config::Config& c);
   std::string load_rights(const config::Config& c);
   std::string open_store();
   void make_shards();
@@ -48,7 +49,7 @@ class BrokerNode {
 
   config::Config config_;
   broker::Node node_;
-  auth::AnonymousRule anonymous_;
+  std::unique_ptr<auth::Login> login_ = std::make_unique<auth::Login>();
   auth::AclAuthorizer acl_{nullptr};
   auth::ScramAuthenticator scram_{nullptr};
   std::unique_ptr<store::Service> store_;

@@ -2,6 +2,7 @@
 #include "broker/core.h"
 
 #include <random>
+#include <thread>
 
 #include "base/log.h"
 
@@ -73,8 +74,12 @@ void Core::authenticate(Channel& c, const ports::Credentials& who) {
   // The answer may come later, when the channel is gone: its slot tells.
   std::uint32_t slot = take_slot(c);
   ClientKey k = key(slot);
-  node_.authenticator->authenticate(who, [this, k](ports::AuthDecision d) {
+  auto take = [this, k](const ports::AuthDecision& d) {
     if (Channel* channel = find(k)) channel->authenticated(d);
+  };
+  node_.authenticator->authenticate(who, [this, take, asked_on = std::this_thread::get_id()](ports::AuthDecision d) {
+    if (std::this_thread::get_id() == asked_on) return take(d);
+    loop_.post_fn([take, d = std::move(d)] { take(d); });
   });
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,13 @@ struct Channel::Connecting {
   std::unique_ptr<model::WillRecord> will;
   std::unique_ptr<ports::AuthExchange> exchange;  ///< enhanced authentication
   std::string auth_data;                          ///< for CONNACK
+
+  Connecting() = default;
+  Connecting(const Connecting&) = delete;
+  Connecting& operator=(const Connecting&) = delete;
+  ~Connecting() {
+    if (password) explicit_bzero(password->data(), password->size());
+  }
 };
 
 }  // namespace sb::channel

@@ -113,7 +113,12 @@ void check_files(Loaded& loaded) {
     }
   }
   check_file(loaded, "auth.scram_file", c.auth.scram_file);
+  check_file(loaded, "auth.password_file", c.auth.password_file);
   check_file(loaded, "auth.acl_file", c.auth.acl_file);
+  check_file(loaded, "auth.jwt.secret_file", c.auth.jwt.secret_file);
+  check_file(loaded, "auth.jwt.rs256_file", c.auth.jwt.rs256_file);
+  check_file(loaded, "auth.jwt.es256_file", c.auth.jwt.es256_file);
+  check_file(loaded, "auth.jwt.jwks_file", c.auth.jwt.jwks_file);
 }
 
 }  // namespace sb::config

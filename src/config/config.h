@@ -88,7 +88,18 @@ struct SysConfig {
 struct AuthConfig {
   Anonymous allow_anonymous = Anonymous::automatic;  ///< automatic = on loopback and unix listeners only
   std::string scram_file;                            ///< "" = SCRAM is not offered
+  std::string password_file;                         ///< "" = no passwords
   std::string acl_file;                              ///< "" = everything is allowed
+  struct Jwt {
+    std::string secret_file, rs256_file, es256_file, jwks_file;  ///< "" = none; all "" = tokens are not looked at
+    bool secret_base64 = false;
+    std::string issuer, audience;  ///< "" = any, none
+    std::string username_claim = "sub";
+    bool match_username = false;
+    std::string client_id_claim = "client_id", client_id;  ///< "" = none, any
+    bool require_expiry = true;
+    std::uint32_t leeway = 30;  ///< seconds
+  } jwt;
 };
 
 struct ResponseConfig {

@@ -74,20 +74,53 @@ void add_general_keys(std::vector<Key>& out) {
                "Time between two publications of the `$SYS/#` topics. 0: none.");
 }
 
+void add_jwt_keys(Rows<Config>& row) {
+  row.text("auth.jwt.secret_file", SB_FIELD(auth.jwt.secret_file), kPath, reload,
+           "File with the secret of tokens with HS256, at least 32 bytes. A client sends a JSON Web Token as its "
+           "password; without any key (this and the next three) passwords are not taken for tokens.");
+  row.boolean("auth.jwt.secret_base64", SB_FIELD(auth.jwt.secret_base64), reload,
+              "Whether the file of `auth.jwt.secret_file` holds base64 instead of the bytes themselves.");
+  row.text("auth.jwt.rs256_file", SB_FIELD(auth.jwt.rs256_file), kPath, reload,
+           "PEM file with the public keys of tokens with RS256, at least 2048 bits.");
+  row.text("auth.jwt.es256_file", SB_FIELD(auth.jwt.es256_file), kPath, reload,
+           "PEM file with the public keys of tokens with ES256.");
+  row.text("auth.jwt.jwks_file", SB_FIELD(auth.jwt.jwks_file), kPath, reload, "File with a JWK Set (RFC 7517).");
+  row.text("auth.jwt.issuer", SB_FIELD(auth.jwt.issuer), {0, 4096}, reload,
+           "What the claim `iss` of a token has to be. Empty: anything.");
+  row.text(
+      "auth.jwt.audience", SB_FIELD(auth.jwt.audience), {0, 4096}, reload,
+      "What the claim `aud` of a token has to name. Empty: tokens with an `aud` are for somebody else, and refused.");
+  row.text("auth.jwt.username_claim", SB_FIELD(auth.jwt.username_claim), {1, 256}, reload,
+           "Claim that gives the user name.");
+  row.boolean("auth.jwt.match_username", SB_FIELD(auth.jwt.match_username), reload,
+              "Whether a user name in CONNECT has to be that of the token.");
+  row.text("auth.jwt.client_id_claim", SB_FIELD(auth.jwt.client_id_claim), {0, 256}, reload,
+           "Claim that, where a token has it, has to be the client id. Empty: none.");
+  row.text("auth.jwt.client_id", SB_FIELD(auth.jwt.client_id), {0, 4096}, reload,
+           "What the client id has to be; `%u` stands for the user name of the token. Empty: anything.");
+  row.boolean("auth.jwt.require_expiry", SB_FIELD(auth.jwt.require_expiry), reload,
+              "Whether a token has to have an end (`exp`). When it comes the connection is closed with 0xA0.");
+  row.duration("auth.jwt.leeway", SB_FIELD(auth.jwt.leeway), {0, 3600}, reload,
+               "How far the clock of who issues tokens may be off.");
+}
+
 void add_security_keys(std::vector<Key>& out) {
   Rows<Config> row(out);
   row.choice("auth.allow_anonymous", SB_FIELD(auth.allow_anonymous), kAnonymous, reload,
              "Whether clients without a user name may come in. `auto`: on listeners with a loopback address "
              "or a unix "
              "socket only. A listener's own `allow_anonymous` wins over this one.");
+  row.text("auth.password_file", SB_FIELD(auth.password_file), kPath, reload,
+           "File of users (`signalbox passwd` writes it), for user name and password in CONNECT, and for SCRAM. A name "
+           "that is not in it is refused. Empty: passwords are not looked at.");
   row.text("auth.scram_file", SB_FIELD(auth.scram_file), kPath, reload,
-           "File of SCRAM-SHA-256 users for enhanced authentication (`signalbox passwd` writes it). Empty: "
-           "SCRAM is "
-           "not offered.");
+           "File of users for SCRAM-SHA-256 (enhanced authentication), when it is another one than "
+           "`auth.password_file`. Without users SCRAM is not offered.");
   row.text("auth.acl_file", SB_FIELD(auth.acl_file), kPath, reload,
            "File of rights in Mosquitto's format: who may publish and receive what (docs/security.md). Rights that a "
            "reload takes away are gone at once, for sessions that are connected or away and for messages that wait. "
            "Empty: everything is allowed.");
+  add_jwt_keys(row);
   row.text("response.information", SB_FIELD(response.information), {0, 65535}, reload,
            "Topic prefix that a v5 client is told as Response Information when it asks for it. Empty: none.")
       .check = check_topic_prefix;

@@ -35,7 +35,7 @@ class Authenticator {
  public:
   using Done = std::function<void(AuthDecision)>;
   virtual ~Authenticator() = default;
-  /// Calls `done` exactly once, at once or later, on the calling thread.
+  /// Calls `done` exactly once: before it returns, or later on any thread. `who` is for the time of the call.
   virtual void authenticate(const Credentials& who, Done done) = 0;
 };
 
