@@ -149,7 +149,10 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
       to.cursor->covers = sub.covers;
     }
     to.holds_group = sub.options.qos > 0 && model::is_shared(sub.filter);
-    if (!sub.draining) index(to, *s, k);
+    if (sub.draining)
+      restrict(to, *s);
+    else
+      index(to, *s, k);
   }
   s->set_next_order(std::max(record.next_order, s->next_order()));
   for (auto& out : record.outbound) {
@@ -234,7 +237,9 @@ void Core::take_up(Channel& c) {
   for (auto& sub : s.subscriptions())
     if (sub.cursor && sub.cursor->log) logs.push_back(sub.cursor->log);
   for (auto log : logs) feeds_.add_reader(log, &c);
-  if (s.rights) check_rights(c);  // an earlier connection may have been allowed more
+  // An earlier connection may have been allowed more, and this one, while it waited for the store.
+  if (!s.own_rights) s.rights = rights_of(s.subject());
+  if (s.rights) check_rights(c);
   pump(c);
 }
 

@@ -19,7 +19,10 @@ ports::RightsPtr Core::rights_of(const ports::Subject& who) const {
 void Core::give_rights(Session& s, const channel::OpenRequest& r, ClientKey k) {
   s.own_rights = r.rights != nullptr;
   s.rights = r.rights ? r.rights : rights_of(s.subject());
-  if (r.rights_end != kNoExpiry) rights_ends_.emplace(r.rights_end, k.packed());
+  if (r.rights_end == kNoExpiry) return;
+  if (rights_ends_.size() > 1024 + 2 * counters.connections.get())  // most of them have left
+    std::erase_if(rights_ends_, [this](auto& e) { return !find(ClientKey::unpack(e.second)); });
+  rights_ends_.emplace(r.rights_end, k.packed());
 }
 
 bool Core::may_publish(Channel& c, std::string_view topic, bool retain) {

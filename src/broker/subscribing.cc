@@ -112,6 +112,8 @@ void Core::join(Channel& c, const std::string& filter, std::shared_ptr<PendingSu
       } else if (joined && sub && !sub->cursor) {
         s.give_cursor(*sub, joined->log, joined->head);
         feeds_.add_reader(joined->log, channel);
+      } else if (joined && !sub) {  // withdrawn meanwhile
+        stores_.logs->leave(filter, member);
       } else if (!joined) {
         p->codes[item] = Reason::quota_exceeded;
         if (sub && !sub->indexed) remove_subscription(*channel, *sub);

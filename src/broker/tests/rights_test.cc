@@ -91,18 +91,21 @@ class RightsTest : public ::testing::TestWithParam<Way> {
 const Way kLive{0, false, false};
 const Way kWaiting[] = {{1, false, false}, {2, false, true}};
 const Way kDurable[] = {{1, true, false}, {1, true, true}, {2, true, false}, {2, true, true}};
+const Way kLate[] = {{1, true, true}, {2, true, true}};
 std::string way_name(const ::testing::TestParamInfo<Way>& i) {
   return "qos" + std::to_string(i.param.qos) + (i.param.durable ? "_durable" : "_volatile") +
          (i.param.delayed ? "_later" : "_at_once");
 }
 using WaitingRightsTest = RightsTest;  // QoS 0 does not wait
 using DurableRightsTest = RightsTest;  // volatile sessions are never away
+using LateRightsTest = RightsTest;     // the store answers when the test lets it
 INSTANTIATE_TEST_SUITE_P(Live, RightsTest, ::testing::Values(kLive), way_name);
 INSTANTIATE_TEST_SUITE_P(Waiting, RightsTest, ::testing::ValuesIn(kWaiting), way_name);
 INSTANTIATE_TEST_SUITE_P(Durable, RightsTest, ::testing::ValuesIn(kDurable), way_name);
 INSTANTIATE_TEST_SUITE_P(Waiting, WaitingRightsTest, ::testing::ValuesIn(kWaiting), way_name);
 INSTANTIATE_TEST_SUITE_P(Durable, WaitingRightsTest, ::testing::ValuesIn(kDurable), way_name);
 INSTANTIATE_TEST_SUITE_P(Durable, DurableRightsTest, ::testing::ValuesIn(kDurable), way_name);
+INSTANTIATE_TEST_SUITE_P(Late, LateRightsTest, ::testing::ValuesIn(kLate), way_name);
 
 TEST_P(RightsTest, AWildcardBringsWhatMayBeRead) {
   rules.deny({.read = {"a/secret"}});
@@ -174,6 +177,30 @@ TEST_P(DurableRightsTest, WithdrawnWhileTheSessionIsAway) {
   c->take();
   ASSERT_EQ(c->channel.session().subscriptions().size(), 1u) << "its record says so too";
   EXPECT_EQ(b.logs.messages("a/#"), 0u);
+}
+
+TEST_P(LateRightsTest, WithdrawnWhileTheSessionComesFromTheStore) {
+  auto c = reader("a/#");
+  c.reset();
+  publish("a/b", "waits");
+  c = come();
+  b.run_shards();
+  change({.read = {"a/b"}});
+  publish("a/b", "live");
+  publish("a/c", "other");
+  EXPECT_THAT(Client::payloads(c->messages()), ElementsAre("other"));
+}
+
+TEST_P(LateRightsTest, WithdrawnWhileASubscribeWaits) {
+  auto c = come();
+  c->take();
+  c->subscribe("a/#", qos);
+  b.run_shards();
+  change({.subscribe = {"a/#"}});
+  publish("a/b", "1");
+  EXPECT_THAT(Client::payloads(c->messages()), IsEmpty());
+  EXPECT_EQ(c->channel.session().subscriptions().size(), 0u);
+  EXPECT_EQ(b.logs.messages("a/#"), 0u) << "and nobody keeps its log";
 }
 
 TEST_P(RightsTest, WhatIsOnItsWayBetweenShards) {
