@@ -246,7 +246,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   Slab& slab();
   void to_slab(const Route& route, const model::MessageView& m, bool v5, const channel::EncodedFrame& frame);
   void to_slab(SharedGroup& g, const Subscriber& s, const model::MessageView& m, std::uint8_t hops);
-  Slab::Item& slab_item(const model::MessageView& m, bool v5, const channel::EncodedFrame& frame);
+  void receive_for_member(const Slab::ForMember& item);
   void send_slab();
   void append(const Route& route, const model::MessagePtr& m, const PendingPtr& p);
   void flush_appends();

@@ -26,7 +26,8 @@ struct Receiver {
 /// What the router knows of a topic: the flat list of receivers, ordered by shard, the logs and the shared groups.
 /// Belongs to the shard that built it; the receivers' shards read it while a slab holds it.
 struct Route final : channel::TopicMemo {
-  std::uint64_t version = 0;  ///< of the index, at which it was built or last found unchanged
+  /// Of the index, at which it was built or last found unchanged. The shards of receivers read it too.
+  std::atomic<std::uint64_t> version{0};
   std::vector<Receiver> receivers;
   std::vector<std::uint32_t> first;  ///< shard → its first receiver; one more than shards
   std::vector<std::uint32_t> ids;
@@ -53,7 +54,7 @@ class RouteCache {
   RoutePtr get(std::string_view topic);
   /// Makes `r` up to date: itself when nothing that matters has changed, else another one.
   void refresh(RoutePtr& r);
-  bool fresh(const Route& r) const { return r.version == index_.version(); }
+  bool fresh(const Route& r) const { return r.version.load(std::memory_order_relaxed) == index_.version(); }
   std::size_t size() const { return routes_.size(); }
 
  private:

@@ -236,46 +236,51 @@ Slab& Core::slab() {
   return *filling_;
 }
 
-Slab::Item& Core::slab_item(const MessageView& m, bool v5, const EncodedFrame& frame) {
-  Slab& s = slab();
-  Slab::Item& item = s.items().emplace_back();
-  item.message = m;
-  item.v5 = v5;
-  if (frame.data) {  // topic, properties and payload lie in the frame: one copy
-    std::string_view copy = s.keep({frame.data, frame.size});
-    auto moved = [&](std::string_view part) {
-      return part.empty() ? std::string_view()
-                          : copy.substr(static_cast<std::size_t>(part.data() - frame.data), part.size());
-    };
-    item.frame = {copy.data(), frame.size, frame.id_at};
-    bool inside = m.topic.data() >= frame.data && m.topic.data() < frame.data + frame.size;
-    item.message.topic = inside ? moved(m.topic) : s.keep(m.topic);
-    item.message.payload = moved(m.payload);
-    item.message.properties = moved(m.properties);
+Slab::Item Slab::keep(const MessageView& m, bool v5, const EncodedFrame& frame) {
+  Item item;
+  const char* from = nullptr;  // that `bytes` is a copy of
+  const bool inside = frame.data && m.topic.data() >= frame.data && m.topic.data() < frame.data + frame.size;
+  if (inside) {  // topic, properties and payload lie in the frame: one copy
+    from = frame.data;
+    item.bytes = keep({frame.data, frame.size}).data();
+    item.frame_size = frame.size;
+    item.id_at = frame.id_at;
+    item.v5 = v5;
   } else {
-    item.message.topic = s.keep(m.topic);
-    item.message.payload = s.keep(m.payload);
-    item.message.properties = s.keep(m.properties);
+    item.bytes = room(m.topic.size() + m.properties.size() + m.payload.size());
   }
+  auto place = [&](std::string_view part, std::uint32_t behind) {
+    if (inside) return part.empty() ? 0 : static_cast<std::uint32_t>(part.data() - from);
+    if (!part.empty()) std::memcpy(const_cast<char*>(item.bytes) + behind, part.data(), part.size());
+    return behind;
+  };
+  item.topic_size = static_cast<std::uint16_t>(m.topic.size());
+  item.properties_size = static_cast<std::uint32_t>(m.properties.size());
+  item.payload_size = static_cast<std::uint32_t>(m.payload.size());
+  item.topic_at = place(m.topic, 0);
+  item.properties_at = place(m.properties, item.topic_size);
+  item.payload_at = place(m.payload, item.topic_size + item.properties_size);
+  item.qos = m.qos & 3u;
+  item.retain = m.retain;
+  item.expires_at = m.expires_at;
+  item.publisher = m.publisher;
   return item;
 }
 
 void Core::to_slab(const Route& route, const MessageView& m, bool v5, const EncodedFrame& frame) {
-  Slab::Item& item = slab_item(m, v5, frame);
+  Slab& s = slab();
+  Slab::Item item = s.keep(m, v5, frame);
   item.route = &route;
-  item.shards = route.remote_shards;
+  s.add(item);
   filling_shards_ |= route.remote_shards;
-  if (filling_->last_route() != &route) filling_->keep(boost::intrusive_ptr<const Route>(&route));
+  if (s.last_route() != &route) s.keep(boost::intrusive_ptr<const Route>(&route));
 }
 
-void Core::to_slab(SharedGroup& g, const Subscriber& s, const MessageView& m, std::uint8_t hops) {
-  Slab::Item& item = slab_item(m, false, {});
-  item.group = &g;
-  item.member = s;
-  item.hops = hops;
-  item.shards = 1ull << s.client.shard;
-  filling_shards_ |= item.shards;
-  filling_->keep(SharedGroupPtr(&g));
+void Core::to_slab(SharedGroup& g, const Subscriber& member, const MessageView& m, std::uint8_t hops) {
+  Slab& s = slab();
+  s.add({s.keep(m, false, {}), &g, member, hops});
+  filling_shards_ |= 1ull << member.client.shard;
+  s.keep(SharedGroupPtr(&g));
 }
 
 void Core::send_slab() {
@@ -306,31 +311,34 @@ void Core::send_slab() {
 void Slab::Arrival::run() { to->receive(*slab); }
 
 void Core::receive(Slab& s) {
-  std::uint64_t mine = 1ull << shard_;
+  const std::uint64_t mine = 1ull << shard_;
   for (const Slab::Item& item : s.items()) {
-    if (!(item.shards & mine)) continue;
-    Fanout f(item.message, wall, scratch_);
-    if (item.frame.data) f.came_as(item.v5, item.frame);
-    if (item.route) {
-      deliver_local(*item.route, f);
-      continue;
-    }
-    // The member may have left meanwhile, or have no room: then another one, or it waits for this one.
-    bool at_once = takes_at_once(item.member, std::min(item.message.qos, item.member.qos));
-    if (at_once && deliver_member(*item.group, item.member, f)) continue;
-    if (pass_on(*item.group, f, item.hops)) {
-      if (!at_once) unload(*item.group, item.member.client);
-      continue;
-    }
-    if (!at_once && deliver_member(*item.group, item.member, f)) continue;
-    // Nobody has room. It may go round once more, not for ever.
-    std::uint64_t hash = hash_bytes(item.message.topic);
-    if (item.hops < kHops &&
-        deliver_group(*item.group, f, hash, &item.member.client, static_cast<std::uint8_t>(item.hops + 1)))
-      continue;
-    counters.dropped_no_member.add();
+    if (!(item.route->remote_shards & mine)) continue;
+    const MessageView m = item.message();
+    Fanout f(m, wall, scratch_);
+    if (item.frame_size) f.came_as(item.v5, item.frame());
+    deliver_local(*item.route, f);
   }
+  for (const Slab::ForMember& item : s.for_members())
+    if (item.member.client.shard == shard_) receive_for_member(item);
   s.done();
+}
+
+void Core::receive_for_member(const Slab::ForMember& item) {
+  const MessageView m = item.item.message();
+  Fanout f(m, wall, scratch_);
+  // The member may have left meanwhile, or have no room: then another one, or it waits for this one.
+  const bool at_once = takes_at_once(item.member, std::min(m.qos, item.member.qos));
+  if (at_once && deliver_member(*item.group, item.member, f)) return;
+  if (pass_on(*item.group, f, item.hops)) {
+    if (!at_once) unload(*item.group, item.member.client);
+    return;
+  }
+  if (!at_once && deliver_member(*item.group, item.member, f)) return;
+  // Nobody has room. It may go round once more, not for ever.
+  const auto hops = static_cast<std::uint8_t>(item.hops + 1);
+  if (item.hops < kHops && deliver_group(*item.group, f, hash_bytes(m.topic), &item.member.client, hops)) return;
+  counters.dropped_no_member.add();
 }
 
 // ---------------------------------------------------------------- stores

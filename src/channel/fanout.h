@@ -34,15 +34,15 @@ class Fanout {
   Fanout& operator=(const Fanout&) = delete;
 
   /// The frame as it came from the publisher, when it can be sent on as it is: no DUP, no retain, nothing to rewrite.
-  void came_as(bool v5, const EncodedFrame& f) { frames_[index(v5, message_.qos, false)] = f; }
+  void came_as(bool v5, const EncodedFrame& f) { put(index(v5, message_.qos, false), f); }
 
   const model::MessageView& message() const { return message_; }
   WallTime now() const { return now_; }
 
   const EncodedFrame& frame(bool v5, std::uint8_t qos, bool retain) {
-    EncodedFrame& f = frames_[index(v5, qos, retain)];
-    if (!f.data) encode(f, v5, qos, retain);
-    return f;
+    const std::size_t i = index(v5, qos, retain);
+    if (!(made_ >> i & 1u)) put(i, encode(v5, qos, retain));
+    return frames_.all[i];
   }
 
   /// The message in memory of its own, for whoever needs it after this turn. Copied at most once.
@@ -55,7 +55,12 @@ class Fanout {
   static std::size_t index(bool v5, std::uint8_t qos, bool retain) {
     return (v5 ? 6u : 0u) + qos * 2u + (retain ? 1u : 0u);
   }
-  void encode(EncodedFrame& f, bool v5, std::uint8_t qos, bool retain) {
+  void put(std::size_t i, const EncodedFrame& f) {
+    frames_.all[i] = f;
+    made_ |= 1u << i;
+  }
+  EncodedFrame encode(bool v5, std::uint8_t qos, bool retain) {
+    EncodedFrame f;
     mqtt::PublishForm form;
     form.version = v5 ? mqtt::Version::v5 : mqtt::Version::v311;
     form.qos = qos;
@@ -68,13 +73,18 @@ class Fanout {
     mqtt::put_publish(room.data(), message_, form, size, &f.id_at);
     f.data = room.data();
     f.size = static_cast<std::uint32_t>(size.total);
+    return f;
   }
 
   const model::MessageView& message_;
   WallTime now_;
   Scratch& scratch_;
   model::MessagePtr held_;
-  std::array<EncodedFrame, 12> frames_{};
+  std::uint32_t made_ = 0;  ///< bit n: frames_.all[n] is there
+  union Frames {
+    Frames() {}  // most messages need one of them: the others are not even zeroed
+    std::array<EncodedFrame, 12> all;
+  } frames_;
 };
 
 }  // namespace sb::channel
