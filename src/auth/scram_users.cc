@@ -41,12 +41,7 @@ result<std::shared_ptr<const ScramUsers>> ScramUsers::parse(std::string_view tex
 
 result<std::shared_ptr<const ScramUsers>> ScramUsers::load(const std::string& file, std::string& why,
                                                            std::vector<std::string>& warnings) {
-  auto text = load_user_file(file, why, warnings);
-  if (!text) return text.error();
-  auto users = parse(*text, why);
-  wipe(*text);
-  if (!users) why = fmt::format("{}: {}", file, why);
-  return users;
+  return load_users<ScramUsers>(file, why, warnings);
 }
 
 const ScramKeys* ScramUsers::find(std::string_view name) const {

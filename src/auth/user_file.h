@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "auth/errc.h"
+#include "auth/scram_keys.h"
 
 /// Reading a file of users (auth/user_lines.h), and changing it for `signalbox passwd`.
 namespace sb::auth {
@@ -22,6 +24,18 @@ std::string without_users(std::string_view text, const std::function<bool(std::s
 result<std::string> read_user_file(const std::string& file, std::string& why);
 /// The text of a file that must be there. `warnings`: what an operator should know, such as its permissions.
 result<std::string> load_user_file(const std::string& file, std::string& why, std::vector<std::string>& warnings);
+
+/// The users of a file that must be there, by `Users::parse`; `why` names the file.
+template <class Users>
+result<std::shared_ptr<const Users>> load_users(const std::string& file, std::string& why,
+                                                std::vector<std::string>& warnings) {
+  auto text = load_user_file(file, why, warnings);
+  if (!text) return text.error();
+  auto users = Users::parse(*text, why);
+  wipe(*text);
+  if (!users) why = file + ": " + why;
+  return users;
+}
 
 /// Replaces the file in one step: a reader sees the old text or the new, also after a crash. A new file gets mode 0600;
 /// one that exists keeps its owner, group and mode, but for what it let everybody do. A symbolic link stays one.

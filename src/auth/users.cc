@@ -31,12 +31,7 @@ result<std::shared_ptr<const PasswordUsers>> PasswordUsers::parse(std::string_vi
 
 result<std::shared_ptr<const PasswordUsers>> PasswordUsers::load(const std::string& file, std::string& why,
                                                                  std::vector<std::string>& warnings) {
-  auto text = load_user_file(file, why, warnings);
-  if (!text) return text.error();
-  auto users = parse(*text, why);
-  wipe(*text);
-  if (!users) why = fmt::format("{}: {}", file, why);
-  return users;
+  return load_users<PasswordUsers>(file, why, warnings);
 }
 
 const PasswordUsers::User* PasswordUsers::find(std::string_view name) const {
