@@ -27,7 +27,7 @@ void check(bool good) {
 
 struct World {
   broker::SubscriptionIndex index;
-  store::MemoryRetained retained{1000};
+  store::MemoryRetained retained{1000, 1 << 20};
   std::set<std::pair<std::string, std::uint32_t>> subscriptions;
   std::set<std::string> topics;
 

@@ -34,8 +34,8 @@ def start_broker():
         pytest.skip("needs a broker of its own, and SIGNALBOX_TEST_BROKER has only the shared one")
     started = []
 
-    def start(settings: dict[str, object] | None = None) -> brokers.Broker:
-        started.append(brokers.Broker(settings))
+    def start(settings: dict[str, object] | None = None, **options) -> brokers.Broker:
+        started.append(brokers.Broker(settings, **options))
         return started[-1]
 
     yield start

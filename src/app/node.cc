@@ -7,6 +7,7 @@
 #include <future>
 
 #include "app/logging.h"
+#include "auth/user_file.h"
 #include "base/log.h"
 #include "config/reload.h"
 #include "store/embedded.h"
@@ -94,9 +95,10 @@ void on_loop(net::Shard& shard, F f) {
 /// Publishes $SYS from shard 0.
 class BrokerNode::SysTimer final : public io::Timer {
  public:
-  SysTimer(broker::Node& node, net::Shard& shard, const store::Backend& store)
+  SysTimer(broker::Node& node, net::Shard& shard, const store::Backend& store, const MemoryWatch& memory)
       : shard_(shard),
         store_(store),
+        memory_(memory),
         topics_(node, shard.core(), "signalbox version " SIGNALBOX_VERSION, shard.loop().now()) {}
   ~SysTimer() { shard_.loop().timers().cancel(*this); }
   void set_interval(Seconds s) {
@@ -105,23 +107,29 @@ class BrokerNode::SysTimer final : public io::Timer {
     if (s.count() > 0) on_timer();
   }
   void on_timer() override {
-    topics_.publish(shard_.loop().now(), {store_.retained->count(), store_.engine ? store_.engine->unavailable() : ""});
+    topics_.publish(shard_.loop().now(),
+                    {store_.retained->count(), store_.engine ? store_.engine->unavailable() : "", memory_.resident()});
     shard_.loop().timers().set(*this, shard_.loop().now() + interval_);
   }
 
  private:
   net::Shard& shard_;
   const store::Backend& store_;
+  const MemoryWatch& memory_;
   broker::SysTopics topics_;
   Seconds interval_{0};
 };
 
 BrokerNode::BrokerNode(const config::Config& c) : config_(c) {
   node_.limits = c.limits;
+  node_.name = c.node.name;
+  node_.stores_in_memory = c.store.kind == config::StoreKind::memory;
+  gate_ = std::make_shared<net::Gate>(c.limits.connections_per_address, &node_.bans);
   node_.shared_strategy = strategy_of(c.session.shared_strategy);
   node_.authenticator = login_.get();
   node_.enhanced = &scram_;
-  node_.authorizer = &acl_;
+  const bool by_name = c.auth.http.acl_url.empty();
+  node_.authorizer = by_name ? static_cast<ports::Authorizer*>(&acl_) : &asked_rights_;
 }
 
 BrokerNode::~BrokerNode() { stop(); }
@@ -139,7 +147,7 @@ std::string BrokerNode::open_store() {
     auto logs = std::make_unique<store::MemoryLogs>(c.limits, on_log);
     stores.sessions = std::make_unique<store::MemorySessions>(*logs, c.limits.sessions);
     stores.logs = std::move(logs);
-    stores.retained = std::make_unique<store::MemoryRetained>(c.limits.retained_messages);
+    stores.retained = std::make_unique<store::MemoryRetained>(c.limits.retained_messages, c.limits.retained_bytes);
   } else {
     if (c.store.path.empty()) return "store.path: this user has no home directory; name a directory for the store";
     store::EmbeddedOptions o;
@@ -148,8 +156,8 @@ std::string BrokerNode::open_store() {
     o.sync_interval = Millis(c.store.sync_interval);
     o.limits = c.limits;
     if (std::string why = store::open_embedded(o, on_log, stores); !why.empty()) return "store.path: " + why;
-    stores.retained = std::make_unique<store::SysRetained>(std::move(stores.retained));
   }
+  stores.retained = std::make_unique<store::SysRetained>(std::move(stores.retained));
   store_ = std::make_unique<store::Service>(std::move(stores));
   return {};
 }
@@ -160,6 +168,7 @@ void BrokerNode::make_shards() {
   node_.cores.resize(shards);
   for (std::size_t i = 0; i < shards; ++i) {
     shards_.push_back(std::make_unique<net::Shard>());
+    shards_.back()->set_half_open_bound((config_.limits.half_open + shards - 1) / shards);
     shard_stores_.push_back(std::make_unique<store::ShardStores>(*store_, shards_[i]->loop()));
     broker::Stores s{&shard_stores_[i]->logs(), &shard_stores_[i]->sessions(), &shard_stores_[i]->retained()};
     auto core = std::make_unique<broker::Core>(node_, i, shards_[i]->loop(), s);
@@ -184,13 +193,21 @@ std::shared_ptr<const T> load_file(const std::string& file, std::string& why) {
 }  // namespace
 
 std::string BrokerNode::load_users(const config::Config& c) {
+  const std::string &file = c.auth.password_file, &scram_file = c.auth.scram_file;
   std::string why;
-  auto users = load_file<auth::PasswordUsers>(c.auth.password_file, why);
+  std::shared_ptr<const auth::PasswordUsers> users;
+  std::shared_ptr<const auth::ScramUsers> scram;
+  if (!file.empty() && scram_file.empty()) {  // read once for both
+    std::vector<std::string> warnings;
+    auth::load_parsed(file, why, warnings, users, scram);
+    for (auto& w : warnings) log::warn("{}", w);
+    if (scram && scram->size() == 0) scram = nullptr;
+  } else {
+    users = load_file<auth::PasswordUsers>(file, why);
+  }
   if (!why.empty()) return "auth.password_file: " + why;
-  const bool one_file = c.auth.scram_file.empty();
-  auto scram = load_file<auth::ScramUsers>(one_file ? c.auth.password_file : c.auth.scram_file, why);
-  if (!why.empty()) return (one_file ? "auth.password_file: " : "auth.scram_file: ") + why;
-  if (one_file && scram && scram->size() == 0) scram = nullptr;
+  if (!scram_file.empty()) scram = load_file<auth::ScramUsers>(scram_file, why);
+  if (!why.empty()) return "auth.scram_file: " + why;
   login_->set_users(std::move(users));
   scram_.replace(std::move(scram));
   return {};
@@ -230,12 +247,38 @@ std::string BrokerNode::load_tokens(const config::Config& c) {
   return {};
 }
 
+std::string BrokerNode::load_certificate_map(const config::Config& c) {
+  std::string why;
+  auto map = load_file<auth::CertificateMap>(c.auth.certificate_map, why);
+  if (!why.empty()) return "auth.certificate_map: " + why;
+  login_->set_certificates(std::move(map));
+  return {};
+}
+
+void BrokerNode::rights_changed(const std::shared_ptr<const void>& replaced) {
+  for (auto& s : shards_) s->loop().post_fn([core = &s->core(), replaced] { core->rights_changed(); });
+}
+
 std::string BrokerNode::load_rights(const config::Config& c) {
   std::string why;
   auto file = load_file<auth::AclFile>(c.auth.acl_file, why);
   if (!why.empty()) return "auth.acl_file: " + why;
   acl_.replace(std::move(file));
   return {};
+}
+
+std::string BrokerNode::load_bans(const config::Config& c) {
+  std::string why;
+  auto file = load_file<auth::BanFile>(c.bans.file, why);
+  if (!why.empty()) return "bans.file: " + why;
+  node_.bans.replace(std::move(file));
+  node_.bans.set_rules({c.bans.flapping, c.bans.flapping_window, c.bans.failures, c.bans.failures_window, c.bans.time});
+  return {};
+}
+
+void BrokerNode::set_events(const config::Config& c) {
+  node_.events.log = static_cast<broker::EventOptions::Log>(c.events.log);
+  node_.events.topics = c.events.topics;
 }
 
 std::string BrokerNode::listener_options(const config::Config& c, const config::ListenerConfig& l,
@@ -255,6 +298,7 @@ std::string BrokerNode::listener_options(const config::Config& c, const config::
   o.ws.origins = l.origins;
   o.proxy = static_cast<net::ProxyMode>(l.proxy_protocol);
   o.max_connections = l.max_connections;
+  o.gate = gate_;
   if (!config::is_tls(l.kind)) return {};
   std::string why;
   auto tls = tls_context(l, why);
@@ -267,7 +311,13 @@ std::string BrokerNode::listener_options(const config::Config& c, const config::
 std::string BrokerNode::start() {
   if (std::string why = load_users(config_); !why.empty()) return why;
   if (std::string why = load_tokens(config_); !why.empty()) return why;
+  if (std::string why = load_certificate_map(config_); !why.empty()) return why;
   if (std::string why = load_rights(config_); !why.empty()) return why;
+  if (std::string why = load_bans(config_); !why.empty()) return why;
+  set_events(config_);
+  if (std::string why = redis_login_.load(config_, *login_); !why.empty()) return why;
+  node_.authorizer = &redis_login_.authorizer(*node_.authorizer);
+  if (std::string why = back_ends_.load(config_, *login_); !why.empty()) return why;
   if (std::string why = open_store(); !why.empty()) return why;
   make_shards();
   for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
@@ -293,11 +343,14 @@ std::string BrokerNode::start() {
   }
   threads_ = std::make_unique<io::LoopThreads>(std::move(loops));
   threads_->start();
+  redis_login_.start([this](const std::shared_ptr<const void>& replaced) { rights_changed(replaced); });
+  back_ends_.start([this](const std::shared_ptr<const void>& replaced) { rights_changed(replaced); });
   std::size_t bound = connection_bound(config_.limits.connections);
   std::vector<net::Shard*> all;
   for (auto& s : shards_) all.push_back(s.get());
   on_loop(*shards_.front(), [&] {
-    sys_timer_ = std::make_unique<SysTimer>(node_, *shards_.front(), store_->backend());
+    memory_watch_ = std::make_unique<MemoryWatch>(node_, shards_.front()->loop(), config_.limits.memory);
+    sys_timer_ = std::make_unique<SysTimer>(node_, *shards_.front(), store_->backend(), *memory_watch_);
     sys_timer_->set_interval(Seconds(config_.sys.interval));
     for (auto& l : listeners_) l.acceptor->start(*shards_.front(), all, bound);
   });
@@ -321,10 +374,20 @@ void BrokerNode::reload(const config::Config& next) {
     log::error("log.file: {}; the log stays where it was", why);
   if (std::string why = load_users(now); !why.empty()) log::error("{}; the users stay as they were", why);
   if (std::string why = load_tokens(now); !why.empty()) log::error("{}; the keys stay as they were", why);
+  if (std::string why = load_certificate_map(now); !why.empty()) log::error("{}; the map stays as it was", why);
+  if (std::string why = back_ends_.load(now, *login_); !why.empty())
+    log::error("{}; what is asked over HTTP stays as it was", why);
   if (std::string why = load_rights(now); !why.empty())
     log::error("{}; the rights stay as they were", why);
   else
-    for (auto& s : shards_) s->loop().post_fn([core = &s->core()] { core->rights_changed(); });
+    rights_changed(nullptr);
+  if (std::string why = load_bans(now); !why.empty()) log::error("{}; the bans stay as they were", why);
+  set_events(now);
+  for (auto& s : shards_)
+    s->loop().post_fn([core = &s->core()] {
+      core->events_changed();
+      core->bans_changed();
+    });
   node_.shared_strategy = strategy_of(now.session.shared_strategy);
   for (auto& l : listeners_) {
     for (std::size_t i = 0; i < now.listeners.size(); ++i) {
@@ -348,6 +411,7 @@ void BrokerNode::drain() {
   node_.shutting_down = true;
   on_loop(*shards_.front(), [&] {
     sys_timer_.reset();
+    memory_watch_.reset();
     for (auto& l : listeners_) l.acceptor->close();
   });
   for (auto& s : shards_)
@@ -363,7 +427,9 @@ void BrokerNode::stop() {
   running_ = false;
   threads_->stop();
   threads_->join();
+  redis_login_.stop();
   login_.reset();  // answers what waits; nobody hears it any more
+  back_ends_.stop();
   store_->stop();  // behind everything that the shards have sent it
 }
 

@@ -5,8 +5,12 @@
 #include <utility>
 #include <vector>
 
+#include "app/back_ends.h"
 #include "app/broker.h"
+#include "app/memory_watch.h"
+#include "app/redis_login.h"
 #include "auth/acl_file.h"
+#include "auth/asked_rights.h"
 #include "auth/login.h"
 #include "auth/scram.h"
 #include "broker/sys_topics.h"
@@ -41,7 +45,12 @@ class BrokerNode {
   };
   std::string load_users(const config::Config& c);
   std::string load_tokens(const config::Config& c);
+  std::string load_certificate_map(const config::Config& c);
   std::string load_rights(const config::Config& c);
+  std::string load_bans(const config::Config& c);
+  void set_events(const config::Config& c);
+  /// Has every shard ask for rights again; `replaced` is held until all have.
+  void rights_changed(const std::shared_ptr<const void>& replaced);
   std::string open_store();
   void make_shards();
   std::string listener_options(const config::Config& c, const config::ListenerConfig& l, net::ListenerOptions& o) const;
@@ -49,14 +58,19 @@ class BrokerNode {
 
   config::Config config_;
   broker::Node node_;
-  std::unique_ptr<auth::Login> login_ = std::make_unique<auth::Login>();
+  std::shared_ptr<net::Gate> gate_;
+  BackEnds back_ends_;
+  RedisLogin redis_login_;
+  std::unique_ptr<auth::Login> login_ = std::make_unique<auth::Login>(&back_ends_.rights());
   auth::AclAuthorizer acl_{nullptr};
+  auth::AskedRights asked_rights_{back_ends_.rights()};
   auth::ScramAuthenticator scram_{nullptr};
   std::unique_ptr<store::Service> store_;
   std::vector<std::pair<std::string, ports::LogId>> found_logs_;  ///< when the store was opened, until there are shards
   std::vector<Listener> listeners_;  ///< before the shards: their connections refer to them
   std::vector<std::unique_ptr<net::Shard>> shards_;
   std::vector<std::unique_ptr<store::ShardStores>> shard_stores_;
+  std::unique_ptr<MemoryWatch> memory_watch_;
   std::unique_ptr<SysTimer> sys_timer_;
   std::unique_ptr<io::LoopThreads> threads_;  ///< of the shards
   bool running_ = false;

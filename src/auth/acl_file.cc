@@ -5,13 +5,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 
 #include "auth/acl_rules.h"
 #include "auth/allow_all.h"
 #include "auth/filters.h"
+#include "base/read_file.h"
 #include "base/utf8.h"
 #include "model/topic.h"
 
@@ -211,21 +209,16 @@ result<std::shared_ptr<const AclFile>> AclFile::parse(std::string_view text, std
 
 result<std::shared_ptr<const AclFile>> AclFile::load(const std::string& file, std::string& why,
                                                      std::vector<std::string>& warnings) {
-  std::unique_ptr<FILE, int (*)(FILE*)> f(std::fopen(file.c_str(), "re"), std::fclose);
-  std::string text;
-  if (f) {
-    char buffer[8192];
-    for (std::size_t n; (n = std::fread(buffer, 1, sizeof buffer, f.get())) > 0;) text.append(buffer, n);
-  }
-  if (!f || std::ferror(f.get())) {
-    why = fmt::format("{}: {}", file, std::strerror(errno));
+  auto text = read_file(file);
+  if (!text) {
+    why = fmt::format("{}: {}", file, text.error().message());
     return errc::file_unreadable;
   }
   struct stat info = {};
   std::vector<std::string> found;
-  if (fstat(fileno(f.get()), &info) == 0 && (info.st_mode & S_IWOTH) != 0)
+  if (::stat(file.c_str(), &info) == 0 && (info.st_mode & S_IWOTH) != 0)
     found.emplace_back("everybody on this machine can write it; mode 0640 is right");
-  auto acl = parse(text, why, found);
+  auto acl = parse(*text, why, found);
   for (const std::string& warning : found) warnings.push_back(fmt::format("{}: {}", file, warning));
   if (!acl) why = fmt::format("{}: {}", file, why);
   return acl;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "auth/allow_all.h"
 #include "auth/errc.h"
+#include "auth/replaceable.h"
 #include "base/hash_map.h"
 #include "ports/authorizer.h"
 
@@ -62,25 +62,15 @@ class AclAuthorizer final : public ports::Authorizer {
   explicit AclAuthorizer(std::shared_ptr<const AclFile> file) : file_(std::move(file)) {}
 
   ports::RightsPtr rights(const ports::Subject& who) override {
-    auto f = file();
+    auto f = file_.get();
     return f ? f->rights(who) : all_.rights(who);
   }
 
   /// From now on these; who has rights already keeps them until asking again.
-  void replace(std::shared_ptr<const AclFile> file) {
-    std::lock_guard lock(mutex_);
-    file_.swap(file);
-  }
+  void replace(std::shared_ptr<const AclFile> file) { file_.set(std::move(file)); }
 
  private:
-  std::shared_ptr<const AclFile> file() {
-    std::lock_guard lock(mutex_);
-    return file_;
-  }
-
-  // Not std::atomic<std::shared_ptr>: see ScramAuthenticator.
-  std::mutex mutex_;
-  std::shared_ptr<const AclFile> file_;
+  Replaceable<AclFile> file_;
   AllowAll all_;
 };
 

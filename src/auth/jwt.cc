@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "auth/jwt_rights.h"
 #include "auth/jwt_token.h"
+#include "auth/rights_document.h"
 #include "base/json.h"
 #include "base/utf8.h"
 
@@ -124,7 +124,7 @@ JwtResult JwtVerifier::read(const Claims& claims, std::string_view client_id, st
   if (options_.match_username && username && *username != verified.username) return wrong_client;
   if (auto refused = check_client(claims, {client_id, verified.username})) return *refused;
   if (const json::value* acl = find(claims, "acl")) {
-    verified.rights = JwtRights::parse(*acl);
+    verified.rights = DocumentRights::parse(*acl);
     if (!verified.rights) return bad_acl;
   }
   return verified;

@@ -4,71 +4,84 @@
 #include <algorithm>
 
 #include "auth/anonymous.h"
-#include "base/log.h"
+#include "auth/login_methods.h"
 
 namespace sb::auth {
 
 using mqtt::Reason;
 using ports::AuthDecision;
 
-namespace {
+/// One client on its way through the chain.
+struct Login::Attempt {
+  Attempt(const ports::Credentials& who, std::shared_ptr<const Chain> methods, RightsKeeper* keeper, Done answer)
+      : shown(who), chain(std::move(methods)), rights(keeper), done(std::move(answer)) {}
 
-/// "eyJ" is how base64 of a JSON object begins.
-bool is_token(std::string_view password) {
-  return password.starts_with("eyJ") && std::count(password.begin(), password.end(), '.') == 2;
+  static void finish(const std::shared_ptr<Attempt>& a, AuthDecision d) {
+    a->shown.password.reset();
+    if (!ok(d.reason) || d.rights || !a->rights || !a->rights->on()) return a->done(std::move(d));
+    const ports::Subject who{a->shown.client_id, d.username};
+    a->rights->open(who, [a, d](Reason reason, ports::RightsPtr given) mutable {
+      if (!ok(reason)) return a->done({reason, {}});
+      d.rights = std::move(given);
+      a->done(std::move(d));
+    });
+  }
+
+  Shown shown;
+  const std::shared_ptr<const Chain> chain;
+  RightsKeeper* const rights;
+  const Done done;
+};
+
+bool Login::Chain::has_after(std::size_t place) const {
+  return std::any_of(methods.begin() + static_cast<std::ptrdiff_t>(place) + 1, methods.end(),
+                     [](auto& m) { return m != nullptr; });
 }
 
-AuthDecision take_token(const JwtVerifier& tokens, const ports::Credentials& who) {
-  JwtResult r = tokens.verify(*who.password, who.client_id, who.username, SystemClock().wall());
-  if (r) return {Reason::success, std::move(r->username), std::move(r->rights), r->expires};
-  log::info("token refused client={} peer={} reason=\"{}\"", log::name(who.client_id), who.peer, to_string(r.error()));
-  return {Reason::bad_user_name_or_password, {}};
+Login::Login(RightsKeeper* rights) : rights_(rights), passwords_(nullptr, {.queue = kQueue}) {
+  set_certificates(nullptr);
 }
-
-AuthDecision decision(std::optional<Checked> checked, const std::string& name) {
-  if (!checked) return {Reason::server_busy, {}};
-  if (*checked != Checked::right) return {Reason::bad_user_name_or_password, {}};
-  return {Reason::success, name};
-}
-
-}  // namespace
 
 void Login::authenticate(const ports::Credentials& who, Done done) {
-  std::shared_ptr<const JwtVerifier> tokens;
-  bool has_users;
-  {
-    std::lock_guard lock(mutex_);
-    tokens = tokens_;
-    has_users = has_users_;
-  }
-  if (who.tls_identity.empty()) {
-    if (tokens && who.password && is_token(*who.password)) return done(take_token(*tokens, who));
-    const std::string name(who.username.value_or(std::string_view()));
-    if (has_users && !name.empty()) {
-      const std::string_view password = who.password.value_or(std::string_view());
-      // No password has a NUL; HMAC, and so all of these hashes, takes one with NULs behind it for the same.
-      if (password.empty() || password.find('\0') != std::string_view::npos)
-        return done(decision(Checked::wrong, name));
-      if (auto known = passwords_.cached(name, password)) return done(decision(known, name));
-      return passwords_.check(
-          name, std::string(password),
-          [name, done = std::move(done)](std::optional<Checked> checked) { done(decision(checked, name)); });
-    }
-  }
-  AnonymousRule(has_users || tokens).authenticate(who, std::move(done));
+  auto attempt = std::make_shared<Attempt>(who, chain_.get(), rights_, std::move(done));
+  if (!who.proven.empty()) return Attempt::finish(attempt, {Reason::success, std::string(who.proven)});
+  go_on(attempt, 0);
 }
 
-void Login::set_users(std::shared_ptr<const PasswordUsers> users) {
-  {
-    std::lock_guard lock(mutex_);
-    has_users_ = users != nullptr;
+void Login::go_on(const std::shared_ptr<Attempt>& a, std::size_t place) {
+  const Chain& chain = *a->chain;
+  while (place < kPlaces && !chain.methods[place]) ++place;
+  const ports::Credentials who = a->shown.credentials();
+  if (place == kPlaces) {
+    AnonymousRule rule(chain.knows_names());
+    return rule.authenticate(who, [a](AuthDecision d) { Attempt::finish(a, std::move(d)); });
   }
-  passwords_.replace(std::move(users));
+  chain.methods[place]->ask(who, !chain.has_after(place), [a, place](Method::Answer answer) {
+    if (answer) return Attempt::finish(a, std::move(*answer));
+    go_on(a, place + 1);
+  });
+}
+
+void Login::set(Place place, std::shared_ptr<Method> method) {
+  std::lock_guard lock(changing_);
+  auto now = chain_.get();
+  auto next = now ? std::make_shared<Chain>(*now) : std::make_shared<Chain>();
+  next->methods[static_cast<std::size_t>(place)] = std::move(method);
+  chain_.set(std::move(next));
+}
+
+void Login::set_certificates(std::shared_ptr<const CertificateMap> map) {
+  set(Place::certificate, std::make_shared<CertificateMethod>(std::move(map)));
 }
 
 void Login::set_tokens(std::shared_ptr<const JwtVerifier> tokens) {
-  std::lock_guard lock(mutex_);
-  tokens_ = std::move(tokens);
+  set(Place::token, tokens ? std::make_shared<TokenMethod>(std::move(tokens)) : nullptr);
+}
+
+void Login::set_users(std::shared_ptr<const PasswordUsers> users) {
+  const bool any = users != nullptr;
+  passwords_.replace(std::move(users));
+  set(Place::file, any ? std::make_shared<FileMethod>(passwords_) : nullptr);
 }
 
 }  // namespace sb::auth

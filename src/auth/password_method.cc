@@ -12,10 +12,7 @@ MonoTime now() { return SystemClock().mono(); }
 }  // namespace
 
 PasswordMethod::PasswordMethod(std::shared_ptr<const PasswordUsers> users, Options options)
-    : options_(options),
-      secret_(random_bytes(32)),
-      users_(std::move(users)),
-      cache_(options.cache, options.cache_time) {
+    : options_(options), users_(std::move(users)), cache_(options.cache, options.cache_time) {
   for (std::size_t i = 0; i < std::max<std::size_t>(options_.threads, 1); ++i)
     threads_.emplace_back([this] { work(); });
 }
@@ -27,7 +24,6 @@ PasswordMethod::~PasswordMethod() {
   }
   wake_.notify_all();
   for (std::thread& t : threads_) t.join();
-  wipe(secret_);
 }
 
 std::shared_ptr<const PasswordUsers> PasswordMethod::users() const {
@@ -35,29 +31,30 @@ std::shared_ptr<const PasswordUsers> PasswordMethod::users() const {
   return users_;
 }
 
+bool PasswordMethod::knows(std::string_view name) const {
+  auto known = users();
+  return known && known->find(name) != nullptr;
+}
+
 PasswordMethod::Key PasswordMethod::key_of(const PasswordUsers* users, std::string_view name,
                                            std::string_view password) const {
   // An unknown name has a hash, too: nobody can time what happens here.
   const std::string hash = users != nullptr ? format_password_hash(users->login(name)) : std::string();
-  // With their lengths, so that no two checks have the same text; reserved, so that it has one place to be wiped at.
-  std::string text = std::to_string(name.size()) + ':' + std::to_string(hash.size()) + ':';
-  text.reserve(text.size() + name.size() + hash.size() + password.size());
-  text.append(name).append(hash).append(password);
-  const Secret mac = hmac_sha256(secret_, text);
-  wipe(text);
-  return mac.bytes;
+  return keys_.key({name, hash, password});
 }
 
-std::optional<Checked> PasswordMethod::cached(std::string_view name, std::string_view password) {
-  const Key key = key_of(users().get(), name, password);
+std::optional<Checked> PasswordMethod::cached(std::string_view name, std::string_view password,
+                                              const PasswordUsers* own) {
+  const Key key = key_of(own ? own : users().get(), name, password);
   std::lock_guard lock(mutex_);
   if (!cache_.has(key, now())) return std::nullopt;
   ++remembered_;
   return Checked::right;
 }
 
-void PasswordMethod::check(std::string name, std::string password, Done done) {
-  const Key key = key_of(users().get(), name, password);
+void PasswordMethod::check(std::string name, std::string password, Done done,
+                           std::shared_ptr<const PasswordUsers> own) {
+  const Key key = key_of(own ? own.get() : users().get(), name, password);
   SecretText secret(password);
   wipe(password);
   {
@@ -66,7 +63,7 @@ void PasswordMethod::check(std::string name, std::string password, Done done) {
     const bool is_new = job == jobs_.end();
     if (waiting_ < options_.waiting && (!is_new || queue_.size() < options_.queue)) {
       if (is_new) {
-        job = jobs_.emplace(key, Job{std::move(name), std::move(secret), {}}).first;
+        job = jobs_.emplace(key, Job{std::move(name), std::move(secret), std::move(own), {}}).first;
         queue_.push_back(key);
         wake_.notify_one();
       } else {
@@ -96,7 +93,7 @@ void PasswordMethod::work() {
     queue_.pop_front();
     // Others may still join the job, but nobody changes what is to be checked, and it stays where it is in the map.
     const Job& job = jobs_.find(key)->second;
-    std::shared_ptr<const PasswordUsers> users = users_;
+    std::shared_ptr<const PasswordUsers> users = job.users ? job.users : users_;
     const bool stopping = stopping_;
     lock.unlock();
 

@@ -15,7 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "auth/password_cache.h"
+#include "auth/answer_cache.h"
 #include "auth/secret_text.h"
 #include "auth/users.h"
 #include "base/time.h"
@@ -53,10 +53,14 @@ class PasswordMethod {
 
   /// Calls `done` exactly once: on a worker's thread, or before it returns when a bound is reached. Callers post to
   /// their loops themselves. To be asked after cached(), as this waits for slow checks. `password` is wiped.
-  void check(std::string name, std::string password, Done done);
+  /// `users`: instead of those that all have; null = these.
+  void check(std::string name, std::string password, Done done, std::shared_ptr<const PasswordUsers> users = nullptr);
 
   /// The answer, when it needs no hash: `right`, or nothing. Takes microseconds.
-  std::optional<Checked> cached(std::string_view name, std::string_view password);
+  std::optional<Checked> cached(std::string_view name, std::string_view password, const PasswordUsers* users = nullptr);
+
+  /// Whether the users have this name.
+  bool knows(std::string_view name) const;
 
   /// From now on these users. Checks that wait are made with them; those under way end with the users before.
   void replace(std::shared_ptr<const PasswordUsers> users);
@@ -64,11 +68,12 @@ class PasswordMethod {
   Counts counts() const;
 
  private:
-  using Key = PasswordCache::Key;
+  using Key = ShownKey;
   /// One hash to compute, and who wants to know.
   struct Job {
     std::string name;
     SecretText password;
+    std::shared_ptr<const PasswordUsers> users;  ///< null: those of when it is computed
     std::vector<Done> waiting;
   };
 
@@ -79,15 +84,15 @@ class PasswordMethod {
   std::shared_ptr<const PasswordUsers> users() const;
 
   const Options options_;
-  std::string secret_;  ///< of the MACs; not for longer than this process
+  const ShownKeys keys_;
 
   mutable std::mutex mutex_;  ///< for what follows
   std::condition_variable wake_;
   std::shared_ptr<const PasswordUsers> users_;
   PasswordCache cache_;
-  std::unordered_map<Key, Job, PasswordCache::KeyHash> jobs_;  ///< those under way, too
-  std::deque<Key> queue_;                                      ///< of jobs_, those that wait
-  std::size_t waiting_ = 0;                                    ///< callers in all of jobs_
+  std::unordered_map<Key, Job, ShownKeyHash> jobs_;  ///< those under way, too
+  std::deque<Key> queue_;                            ///< of jobs_, those that wait
+  std::size_t waiting_ = 0;                          ///< callers in all of jobs_
   bool stopping_ = false;
 
   std::atomic<std::uint64_t> hashes_ = 0, remembered_ = 0, shared_ = 0, busy_ = 0;

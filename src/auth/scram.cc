@@ -111,7 +111,7 @@ std::unique_ptr<ports::AuthExchange> make_scram_exchange(std::shared_ptr<const S
 
 std::unique_ptr<ports::AuthExchange> ScramAuthenticator::start(std::string_view method, const ports::Credentials&) {
   if (method != kScramMethod) return nullptr;
-  return make_scram_exchange(users(), scram_nonce());
+  return make_scram_exchange(users_.get(), scram_nonce());
 }
 
 ScramClient::ScramClient(std::string name, std::string password, std::string nonce)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 
+#include "auth/replaceable.h"
 #include "auth/scram_users.h"
 #include "ports/authenticator.h"
 
@@ -21,20 +21,10 @@ class ScramAuthenticator final : public ports::EnhancedAuthenticator {
   std::unique_ptr<ports::AuthExchange> start(std::string_view method, const ports::Credentials& who) override;
 
   /// From now on these users; exchanges under way end with those that they began with.
-  void replace(std::shared_ptr<const ScramUsers> users) {
-    std::lock_guard lock(mutex_);
-    users_.swap(users);
-  }
+  void replace(std::shared_ptr<const ScramUsers> users) { users_.set(std::move(users)); }
 
  private:
-  std::shared_ptr<const ScramUsers> users() {
-    std::lock_guard lock(mutex_);
-    return users_;
-  }
-
-  // Not std::atomic<std::shared_ptr>: in libstdc++ 12 its load() lets the reference count race with store().
-  std::mutex mutex_;
-  std::shared_ptr<const ScramUsers> users_;
+  Replaceable<ScramUsers> users_;
 };
 
 /// One exchange. The server's part of the nonce is given for the sake of test vectors.

@@ -4,6 +4,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <tuple>
+#include <type_traits>
 #include <vector>
 
 #include "auth/errc.h"
@@ -25,15 +27,33 @@ result<std::string> read_user_file(const std::string& file, std::string& why);
 /// The text of a file that must be there. `warnings`: what an operator should know, such as its permissions.
 result<std::string> load_user_file(const std::string& file, std::string& why, std::vector<std::string>& warnings);
 
-/// The users of a file that must be there, by `Users::parse`; `why` names the file.
-template <class Users>
-result<std::shared_ptr<const Users>> load_users(const std::string& file, std::string& why,
-                                                std::vector<std::string>& warnings) {
+/// What a file that must be there holds, by `T::parse`, for one or more kinds of what may stand in it; `why` names the
+/// file. On an error none of `to` is changed.
+template <class... T>
+error_code load_parsed(const std::string& file, std::string& why, std::vector<std::string>& warnings,
+                       std::shared_ptr<const T>&... to) {
   auto text = load_user_file(file, why, warnings);
   if (!text) return text.error();
-  auto users = Users::parse(*text, why);
+  error_code error;
+  auto parse = [&](auto t) {
+    auto parsed = std::remove_pointer_t<decltype(t)>::parse(*text, why);
+    if (!parsed) error = parsed.error();
+    return parsed ? *parsed : nullptr;
+  };
+  // one after the other, up to the first that cannot be parsed
+  std::tuple parsed{(error ? std::shared_ptr<const T>() : parse(static_cast<T*>(nullptr)))...};
   wipe(*text);
-  if (!users) why = file + ": " + why;
+  if (error) return why = file + ": " + why, error;
+  std::tie(to...) = std::move(parsed);
+  return {};
+}
+
+/// The same for one.
+template <class T>
+result<std::shared_ptr<const T>> load_users(const std::string& file, std::string& why,
+                                            std::vector<std::string>& warnings) {
+  std::shared_ptr<const T> users;
+  if (error_code error = load_parsed(file, why, warnings, users)) return error;
   return users;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Sessions come and go: claim, takeover, resume, leave, wills.
 #include <algorithm>
+#include <thread>
 
 #include "base/log.h"
 #include "broker/core.h"
@@ -22,6 +23,7 @@ void Core::open(Channel& c, OpenRequest r) {
   if (c.slot == kNoSlot) take_slot(c);
   if (node_.shutting_down.load(std::memory_order_relaxed))
     return c.opened(nullptr, false, Reason::server_shutting_down);
+  if (node_.bans.user(r.username, wall)) return c.opened(nullptr, false, Reason::banned);
   if (const auto& will = r.will.message) {
     const model::MessageView& m = will->view();
     const ports::Subject who{r.client_id, r.username};
@@ -59,7 +61,7 @@ void Core::kick(ClientKey k, const std::string& client_id, std::function<void()>
   bool same = c->has_session() ? c->session().client_id == client_id : e.opening == client_id;
   if (!same) return released();  // two client ids with one hash
   counters.takeovers.add();
-  log::info("taken over client={} peer={}", log::name(client_id), c->transport().peer());
+  tell(*c, channel::EventKind::taken_over, "session taken over", {}, false);
   e.released.push_back(std::move(released));
   c->shut_down(Reason::session_taken_over, Ending::taken_over);
 }
@@ -91,17 +93,35 @@ void Core::claim_session(ClientKey k, OpenRequest r) {
   claim.now = wall;
   stores_.sessions->claim(std::move(claim), [this, k, r = std::move(r)](result<SessionStore::Claimed> claimed) mutable {
     if (claimed) fire(claimed->will, r.client_id);
-    Channel* channel = find(k);
-    if (!channel) {
-      if (claimed && (claimed->present || r.expiry > 0)) leave_unopened(r.client_id, claimed->record.epoch, r.expiry);
-      return node_.directory.release(Directory::key(r.client_id), k);
-    }
-    if (!claimed)
-      return channel->opened(
-          nullptr, false, claimed.error() == ports::errc::quota ? Reason::quota_exceeded : Reason::server_unavailable);
-    if (r.expiry == 0 && !claimed->present) return open_volatile(*channel, std::move(r));
-    open_durable(*channel, r, std::move(*claimed));
+    if (!claimed || claimed->previous_node.empty() || !stores_.peers)
+      return session_claimed(k, std::move(r), std::move(claimed));
+    // The session is this node's, whatever the other one does; it is asked to let go so that less is sent twice.
+    const std::string node = claimed->previous_node, id = r.client_id;
+    const std::uint64_t epoch = claimed->record.epoch;
+    stores_.peers->kick(node, id, epoch, [this, k, r = std::move(r), claimed = std::move(claimed)]() mutable {
+      session_claimed(k, std::move(r), std::move(claimed));
+    });
   });
+}
+
+void Core::session_claimed(ClientKey k, OpenRequest r, result<SessionStore::Claimed> claimed) {
+  Channel* channel = find(k);
+  if (!channel) {
+    if (claimed && (claimed->present || r.expiry > 0)) leave_unopened(r.client_id, claimed->record.epoch, r.expiry);
+    return node_.directory.release(Directory::key(r.client_id), k);
+  }
+  if (!claimed) {
+    const bool full = claimed.error() == ports::errc::quota;
+    if (full) counters.refused_sessions.add();
+    return channel->opened(nullptr, false, full ? Reason::quota_exceeded : Reason::server_unavailable);
+  }
+  if (Extra& e = extra(k.slot); e.kicked > claimed->record.epoch) {
+    counters.takeovers.add();
+    e.stale = true;
+    return channel->shut_down(Reason::session_taken_over, Ending::taken_over);
+  }
+  if (r.expiry == 0 && !claimed->present) return open_volatile(*channel, std::move(r));
+  open_durable(*channel, r, std::move(*claimed));
 }
 
 void Core::open_volatile(Channel& c, OpenRequest r) {
@@ -110,7 +130,9 @@ void Core::open_volatile(Channel& c, OpenRequest r) {
   auto s = std::make_unique<Session>();
   s->client_id = std::move(r.client_id);
   s->username = std::move(r.username);
+  s->epoch = volatile_epoch(wall);
   give_rights(*s, r, key(c.slot));
+  if (stores_.peers) stores_.peers->connected(s->client_id, wall);
   c.opened(std::move(s), false, Reason::success);
 }
 
@@ -203,6 +225,7 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
     }
     extra(k.slot).opening.clear();
     tidy(k.slot);
+    if (stores_.peers) stores_.peers->connected(session->client_id, wall);
     channel->opened(std::move(session), joining->present, Reason::success);
   };
   joining->waits += static_cast<std::uint32_t>(filters.size());
@@ -221,6 +244,8 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
 void Core::started(Channel& c) {
   Session& s = c.session();
   counters.subscriptions.add(s.subscriptions().size());
+  if (node_.bans.connected(s.client_id, c.transport().address(), wall))
+    tell(c, channel::EventKind::banned, "connects too often", "client");
   if (s.durable) take_up(c);
   for (auto& sub : s.subscriptions())
     if (sub.group) tell_group_of_member(c, sub);
@@ -304,7 +329,7 @@ void Core::take_messages(Session& s, ports::LogId log, const std::vector<ports::
     if (e.log != log || e.message || e.state == OutboundState::released || e.state == OutboundState::received) return;
     auto at = std::lower_bound(messages.begin(), messages.end(), e.position,
                                [](const ports::StoredMessage& m, const model::Position& p) { return m.position < p; });
-    if (at != messages.end() && at->position == e.position) e.message = at->message;
+    if (at != messages.end() && at->position == e.position) s.window.keep(e, at->message);
   });
 }
 
@@ -317,10 +342,11 @@ void Core::closed(Channel& c, std::unique_ptr<Session> s, Ending how) {
   ClientKey k = key(slot);
   std::uint64_t directory_key = clients_[slot].directory_key;
   std::vector<std::function<void()>> released;
-  bool waits = false;
+  bool waits = false, stale = false;
   if (auto& e = clients_[slot].extra) {
     released = std::move(e->released);
     waits = e->waits;
+    stale = e->stale;
   }
   free_slot(slot);
   if (waits) {  // the one before it is still leaving: who comes after it waits for that too
@@ -332,15 +358,21 @@ void Core::closed(Channel& c, std::unique_ptr<Session> s, Ending how) {
     leave_subscriptions(c, *s, k);
     return_to_groups(*s, k);
     pass_on_group_messages(*s, k);
+    if (s->durable && stale) {  // the record, and the will in it, are another node's
+      for (auto& sub : s->subscriptions()) leave_group(sub);
+      s->durable = false;
+      c.take_will();
+    }
     if (s->durable) {
       leaving_[k.packed()] = std::move(released);
       leave_durable(c, *s, how, k);  // its groups are told of what it has taken
     }
     for (auto& sub : s->subscriptions()) leave_group(sub);
-    if (s->durable) return;
+    if (s->durable) return has_many(*s) ? bury(std::move(s), k) : void();
     if (s->has_waiting()) counters.dropped_session_end.add(s->queue().size());
     if (how != Ending::disconnected)
       if (auto will = c.take_will()) publish_will(*will, s->rights, s->subject(), true);
+    if (has_many(*s)) bury(std::move(s), k);
   }
   if (directory_key) node_.directory.release(directory_key, k);
   for (auto& f : released) f();
@@ -348,10 +380,23 @@ void Core::closed(Channel& c, std::unique_ptr<Session> s, Ending how) {
 
 void Core::leave_subscriptions(Channel& c, Session& s, ClientKey k) {
   counters.subscriptions.sub(s.subscriptions().size());
+  const bool many = has_many(s);
   for (auto& sub : s.subscriptions()) {
     if (sub.cursor) feeds_.remove_reader(sub.cursor->log, &c);
-    unindex(sub, k);
+    if (!many || model::is_shared(sub.filter)) unindex(sub, k);
   }
+}
+
+/// Nobody finds the client of a session that has ended, since its slot has another generation; so what a large one has
+/// in the index can go bit by bit.
+void Core::bury(std::unique_ptr<Session> s, ClientKey k) {
+  auto& subs = s->subscriptions();
+  for (std::size_t n = 0; n < kFiltersPerTurn && !subs.empty(); ++n) {
+    unindex(subs.back(), k);
+    s->remove(std::string(subs.back().filter));
+  }
+  if (subs.empty()) return;
+  loop_.post_fn([this, s = std::move(s), k]() mutable { bury(std::move(s), k); });
 }
 
 /// QoS 1 messages of a shared group that the client has not acknowledged, and what has not been sent to it at all, go
@@ -436,12 +481,19 @@ void Core::publish_will(const model::WillRecord& w, const ports::RightsPtr& righ
   publish(m, insist);
 }
 
-/// What the store gave to be published.
+/// What the store gave to be published. Its client may have left long ago, so what it may do now is asked.
 void Core::fire(const SessionStore::Will& w, std::string_view client_id) {
   if (!w.record.message) return;
-  const ports::Subject who{client_id, w.username};
-  publish_will(w.record, rights_of(who), who);
-  stores_.sessions->fired(w.id);
+  auto go_on = [this, w, id = std::string(client_id)](const ports::RightsPtr& rights) {
+    publish_will(w.record, rights, {id, w.username});
+    stores_.sessions->fired(w.id);
+  };
+  if (!node_.authorizer) return go_on(nullptr);
+  node_.authorizer->ask({client_id, w.username},
+                        [this, go_on, asked_on = std::this_thread::get_id()](const ports::RightsPtr& rights) {
+                          if (std::this_thread::get_id() == asked_on) return go_on(rights);
+                          loop_.post_fn([go_on, rights] { go_on(rights); });
+                        });
 }
 
 }  // namespace sb::broker

@@ -16,14 +16,17 @@ Core::Core(Node& node, std::size_t shard, io::EventLoop& loop, Stores stores)
       shard_(shard),
       loop_(loop),
       stores_(stores),
+      admission_(node.limits.connect_rate / static_cast<double>(std::max<std::size_t>(node.cores.size(), 1))),
       routes_(node.index, shard, node.cores.size(), node.limits.route_cache),
-      feeds_(*stores.logs, *this, node.limits.tail_cache_bytes),
+      feeds_(*stores.logs, *this, node.limits.tail_cache_bytes,
+             node.limits.tail_caches_bytes / std::max<std::size_t>(node.cores.size(), 1)),
       next_message_id_(static_cast<std::uint64_t>(shard) << 56 | 1) {
   group_mail_.resize(node.cores.size());
+  hears = node.events.heard();
   on_turn_begin();
 }
 
-Core::~Core() = default;
+Core::~Core() { loop_.timers().cancel(admission_wake_); }
 
 std::uint32_t Core::take_slot(Channel& c) {
   std::uint32_t slot = free_;
@@ -48,11 +51,15 @@ void Core::free_slot(std::uint32_t slot) {
 }
 
 bool Core::on_turn_end() {
+  const bool admitting = admission_.waiting() > 0 && run_admission();
+  if (!events_.empty()) publish_events();
   feeds_.deliver();
   flush_group_mail();
   flush_appends();
+  flush_interests();
+  flush_peers();
   send_slab();
-  return congested_;
+  return congested_ || admitting;
 }
 
 void Core::run_due() {
@@ -72,8 +79,8 @@ void Core::run_due() {
 
 void Core::authenticate(Channel& c, const ports::Credentials& who) {
   // The answer may come later, when the channel is gone: its slot tells.
-  std::uint32_t slot = take_slot(c);
-  ClientKey k = key(slot);
+  if (c.slot == kNoSlot) take_slot(c);
+  ClientKey k = key(c.slot);
   auto take = [this, k](const ports::AuthDecision& d) {
     if (Channel* channel = find(k)) channel->authenticated(d);
   };

@@ -11,8 +11,11 @@
 #include <string>
 #include <vector>
 
+#include "auth/bans.h"
+#include "broker/admission.h"
 #include "broker/directory.h"
 #include "broker/durable_group.h"
+#include "broker/events.h"
 #include "broker/log_feeds.h"
 #include "broker/route.h"
 #include "broker/slab.h"
@@ -22,6 +25,7 @@
 #include "ports/authenticator.h"
 #include "ports/authorizer.h"
 #include "ports/log_store.h"
+#include "ports/peers.h"
 #include "ports/retained_store.h"
 #include "ports/session_store.h"
 
@@ -39,19 +43,32 @@ struct Node {
   ports::Authorizer* authorizer = nullptr;
   std::atomic<SharedStrategy> shared_strategy{SharedStrategy::round_robin};
   model::Limits limits;
+  std::string name;
+  auth::Bans bans;
+  EventOptions events;
+  bool stores_in_memory = false;
+  std::atomic<bool> memory_full{false};  ///< limits.memory
   std::atomic<bool> shutting_down{false};
 
   /// Any thread: the store says that the log of a filter began, or ended (0).
   void log_changed(std::string_view filter, ports::LogId log);
+  /// Any thread: what another node wants of a filter, from now on.
+  void peer_wants(ports::PeerNumber peer, std::string_view filter, ports::Interest what);
+  /// Any thread: another node has claimed the client's session with `epoch`. `released` is called on any thread, once
+  /// the client is not connected here.
+  void kick(std::string_view client_id, std::uint64_t epoch, std::function<void()> released);
+  /// Any thread: the client has connected to another node. `wins_ties`: at the same millisecond it is that node's.
+  void connected_elsewhere(std::string_view client_id, WallTime since, bool wins_ties);
   /// The shard that hands out the messages of a shared group with durable members.
   std::size_t group_owner(std::string_view filter) const { return hash_bytes(filter) % cores.size(); }
 };
 
-/// The stores as one shard sees them; answers come on its thread.
+/// The stores, and the other nodes, as one shard sees them; answers come on its thread.
 struct Stores {
   ports::LogStore* logs = nullptr;
   ports::SessionStore* sessions = nullptr;
   ports::RetainedStore* retained = nullptr;
+  ports::Peers* peers = nullptr;  ///< null: there are none
 };
 
 /// The broker's logic on one shard: the host of its channels. It routes their messages to the receivers on all shards,
@@ -68,6 +85,8 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void on_turn_begin() override {
     now = loop_.now();
     wall = loop_.wall();
+    memory_full = node_.memory_full.load(std::memory_order_relaxed);
+    admission_.new_turn();
   }
   /// Hands over what gathered for stores and other shards.
   bool on_turn_end() override;
@@ -83,10 +102,17 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void publish(model::MessageView m, bool insist = false);
   /// What users may do has changed (Authorizer::rights).
   void rights_changed();
+  /// Node::events are others.
+  void events_changed() { hears = node_.events.heard(); }
+  /// Others are banned now: their connections end.
+  void bans_changed();
   std::size_t shard() const { return shard_; }
   io::EventLoop& loop() { return loop_; }
 
   // --- channel::Host
+  void happened(const channel::Event& e) override;
+  void refused(Channel& c, mqtt::Reason reason) override;
+  void admit(Channel& c, std::string_view client_id, bool durable) override;
   void authenticate(Channel& c, const ports::Credentials& who) override;
   std::unique_ptr<ports::AuthExchange> start_exchange(std::string_view method, const ports::Credentials& who) override;
   void open(Channel& c, channel::OpenRequest request) override;
@@ -112,6 +138,10 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   /// Takes the session of `k` away from its connection if that has this client id; `released` when the store has it.
   void kick(ClientKey k, const std::string& client_id, std::function<void()> released);
   void receive(Slab& slab);
+  /// From another node: to the clients of all shards of this one, and no further.
+  void receive(const ports::PeerBatch& batch);
+  void kick_from_peer(ClientKey k, const std::string& client_id, std::uint64_t epoch, std::function<void()> released);
+  void connected_elsewhere(ClientKey k, const std::string& client_id, WallTime before);
   void group_log(SharedGroupPtr g, const std::string& filter, ports::LogId log);
   void group_answer(const GroupAnswer& a);
   void take_from_group(const GroupDelivery& d);
@@ -120,6 +150,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   static constexpr std::uint32_t kNoSlot = 0xFFFFFFFF;
   static constexpr std::size_t kSlabsOut = 64;  ///< slabs that other shards may be behind with
   static constexpr std::uint8_t kHops = 2;      ///< times that a shared group's message is sent on from shard to shard
+  static constexpr std::uint8_t kStays = 0x80;  ///< among the hops: it is not sent to other nodes any more
   static constexpr std::size_t kSlabBytesOut = 64 * 1024 * 1024;  ///< and their bytes
 
   /// A retained message look-up for one subscription: it goes on when the client has room.
@@ -147,11 +178,18 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
     std::vector<std::function<void()>> released;  ///< to be told when the session is in the store
     std::string opening;                          ///< client id until the session is there
     bool waits = false;                           ///< an earlier connection has to leave before the session is claimed
+    bool stale = false;                           ///< another node owns the session: nothing of it is stored any more
+    std::uint64_t kicked = 0;                     ///< while opening: claimed by another node with this epoch
     std::unique_ptr<Scans> scans;
     std::unique_ptr<Resend> resend;  ///< until all of it is sent, reading does not go on
-    /// Owners and logs of groups whose messages it had no room for.
-    std::vector<std::pair<std::uint32_t, ports::LogId>> full_for;
-    bool idle() const { return released.empty() && opening.empty() && !scans && !resend && full_for.empty(); }
+    /// A group whose messages it had no room for, until it is asked again.
+    struct Refused {
+      std::uint32_t owner;
+      ports::LogId log;
+      bool told = false;  ///< that there is room
+    };
+    std::vector<Refused> refused;
+    bool idle() const { return released.empty() && opening.empty() && !scans && !resend && refused.empty(); }
   };
   /// A slot; 32 bytes, since idle clients pay for it.
   struct Client {
@@ -203,9 +241,19 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   template <class F>
   void on_shard(std::size_t shard, F f);
 
-  // connect.cc
+  // admitting.cc
+  bool run_admission();
+  void publish_events();
+  void tell(Channel& c, channel::EventKind kind, std::string_view reason, std::string_view what, bool fault = true);
+
+  // connecting.cc
   void claim_session(ClientKey k, channel::OpenRequest r);
+  void session_claimed(ClientKey k, channel::OpenRequest r, result<ports::SessionStore::Claimed> claimed);
   void open_volatile(Channel& c, channel::OpenRequest r);
+  /// Since when a volatile session is connected takes the place of its epoch.
+  static std::uint64_t volatile_epoch(WallTime since) {
+    return static_cast<std::uint64_t>(since.time_since_epoch().count());
+  }
   void open_durable(Channel& c, const channel::OpenRequest& r, ports::SessionStore::Claimed claimed);
   void leave_unopened(const std::string& client_id, std::uint64_t epoch, std::uint32_t expiry);
   void take_up(Channel& c);
@@ -214,6 +262,8 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void give_up(Channel& c, mqtt::PacketId id, session::InFlight& e);
   static void take_messages(session::Session& s, ports::LogId log, const std::vector<ports::StoredMessage>& messages);
   void leave_subscriptions(Channel& c, session::Session& s, ClientKey k);
+  static bool has_many(const session::Session& s) { return s.subscriptions().size() > kFiltersPerTurn; }
+  void bury(std::unique_ptr<session::Session> s, ClientKey k);
   void pass_on_group_messages(session::Session& s, ClientKey k);
   void leave_group(session::Subscription& sub);
   void leave_durable(Channel& c, session::Session& s, channel::Ending how, ClientKey k);
@@ -229,12 +279,14 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void give_rights(session::Session& s, const channel::OpenRequest& r, ClientKey k);
   bool may_subscribe(const session::Session& s, std::string_view filter);
   bool may_receive(const session::Session& s, std::string_view topic);
+  bool may_receive(session::Session& s, std::string_view topic, std::uint64_t topic_hash);
   void check_rights(Channel& c);
   static void restrict(session::Subscription& sub, session::Session& s);
   void end_rights();
 
   // routing.cc
-  bool fan_out(Route& route, const model::MessageView& m, bool v5, const channel::EncodedFrame& frame);
+  bool fan_out(Route& route, const model::MessageView& m, bool v5, const channel::EncodedFrame& frame,
+               std::uint8_t hops = 0);
   void deliver_local(const Route& route, channel::Fanout& f);
   void deliver_overlapping(const Receiver& r, Channel& c, channel::Fanout& f);
   bool deliver_group(SharedGroup& g, channel::Fanout& f, std::uint64_t topic_hash, const ClientKey* not_this,
@@ -249,6 +301,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void receive_for_member(const Slab::ForMember& item);
   void send_slab();
   void append(const Route& route, const model::MessagePtr& m, const PendingPtr& p);
+  bool no_memory_to_store();
   void flush_appends();
   void settle(const PendingPtr& p, const result<void>& done, mqtt::Reason refusal);
   mqtt::Reason finished(Pending& p);
@@ -256,10 +309,22 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void keep_own(const Route& route, const model::MessagePtr& m, bool insist);
   void keep_late();
 
+  // peers.cc
+  void to_peers(std::span<const ports::PeerNumber> peers, const model::MessageView& m, const PendingPtr& p,
+                std::string_view group = {}, std::uint8_t hops = 0);
+  void receive_for_group(const ports::PeerBatch::Item& item, const model::MessageView& m);
+  void flush_peers();
+  void want(session::Subscription& s, ports::Interest what);
+  void flush_interests();
+
   // subscribing.cc
   struct PendingSubscribe;
   void index(session::Subscription& s, session::Session& session, ClientKey k, bool replaces = false);
   void unindex(session::Subscription& s, ClientKey k);
+  static constexpr std::size_t kFiltersPerTurn = 1000;  ///< of one packet, or of a session that has ended
+  void take_filter(Channel& c, const channel::SubscribeItem& item, const std::shared_ptr<PendingSubscribe>& p);
+  void take_unsubscribe(Channel& c, std::string_view filter, PendingSubscribe& p);
+  void take_later(std::shared_ptr<PendingSubscribe> p);
   void join(Channel& c, const std::string& filter, std::shared_ptr<PendingSubscribe> p);
   void subscribe_settled(std::shared_ptr<PendingSubscribe> p);
   void save_changed(Channel& c, std::shared_ptr<PendingSubscribe> p);
@@ -275,6 +340,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void start_scan(Channel& c, std::string filter);
   void cancel_scan(std::uint32_t slot, std::string_view filter);
   void scan_retained(Channel& c);
+  void scan_once(Channel& c);
   void next_scan(Channel& c);
   void retained_page(ClientKey k, std::uint64_t scan, result<ports::RetainedStore::Page> page);
 
@@ -341,6 +407,9 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void answer_group(std::uint32_t owner, const GroupAnswer& a);
   void flush_group_mail();
   void tell_groups_of_room(Channel& c);
+  Extra::Refused* has_refused(std::uint32_t slot, ports::LogId log);
+  bool takes_again(Channel& c, ports::LogId log);
+  void to_member(GroupDelivery d);
   void tell_group_of_member(Channel& c, const session::Subscription& sub);
   void return_to_groups(session::Session& s, ClientKey k);
 
@@ -348,6 +417,13 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   const std::size_t shard_;
   io::EventLoop& loop_;
   Stores stores_;
+  Admission admission_;
+  struct Wake final : io::Timer {
+    void on_timer() override {}  // the end of the turn does the work
+  } admission_wake_;
+  EventLog event_log_;
+  TokenBucket event_rate_{5000, 20'000};
+  std::vector<std::pair<channel::EventKind, std::string>> events_;  ///< of this turn, to be published
   RouteCache routes_;
   LogFeeds feeds_;
   channel::Fanout::Scratch scratch_;
@@ -361,10 +437,17 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   bool congested_ = false;
   std::vector<ports::LogStore::Append> appends_;
   std::vector<PendingPtr> append_waiters_;
+  PendingPtr publishing_;  ///< of the message that is being routed
+  std::unique_ptr<ports::PeerBatch> for_peers_;
+  std::vector<PendingPtr> peer_waiters_;
+  std::vector<ports::Peers::Change> interests_;
+  std::vector<std::shared_ptr<PendingSubscribe>> interest_waiters_;
   static constexpr std::size_t kLate = 10'000;
   std::vector<model::MessagePtr> late_;  ///< messages of the broker itself that a store that is away has not taken
   std::vector<std::uint32_t> dirty_;     ///< slots of durable sessions of which the store does not know all
   std::uint64_t next_scan_ = 1;
+  std::uint64_t scanning_ = 0;  ///< ClientKey::packed of whom scan_retained is under way for, 0 = nobody
+  bool scan_again_ = false;
   absl::flat_hash_map<std::uint64_t, std::vector<std::function<void()>>>
       leaving_;  ///< sessions on their way to the store
   absl::flat_hash_map<std::uint32_t, std::pair<SharedGroupPtr, std::uint32_t>>

@@ -53,7 +53,7 @@ struct DurableGroup {
   }
 };
 
-/// A message on its way from a group to a member.
+/// A message on its way from a group to a member; or, with handle 0, the question whether it takes again.
 struct GroupDelivery {
   std::uint32_t owner;  ///< shard of the group
   ports::LogId log;
@@ -63,7 +63,9 @@ struct GroupDelivery {
   Subscriber member;
 };
 
-/// What a member's shard tells the owner of a group.
+/// What a member's shard tells the owner of a group. A member that has refused one refuses all that are on their way to
+/// it, so that those behind do not overtake; it has `room`, is asked, and takes `again`: everything that it has refused
+/// is back by then.
 struct GroupAnswer {
   enum class What : std::uint8_t {
     done,      ///< acknowledged, refused by the client, or the member's own now (QoS 2)
@@ -71,7 +73,8 @@ struct GroupAnswer {
     unsure,    ///< the member has left, and has taken it or not: the record of the group tells
     gone,      ///< not taken: the member is not there, and may be in the index for as long as a store takes to answer
     no_room,   ///< not taken; `room` follows
-    room,      ///< the member takes again (no handle)
+    room,      ///< the member would take again, and waits to be asked (no handle)
+    again,     ///< the member was asked, and takes again (no handle)
     joined,    ///< there may be a new member (no handle)
   };
   ports::LogId log;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Members of shared groups that have a log: what the group hands out is delivered, and the group is told how it ends.
 // Both directions are gathered per turn and shard.
+#include <algorithm>
+
 #include "broker/core.h"
 #include "model/topic.h"
 
@@ -12,12 +14,38 @@ using session::InFlight;
 using session::Session;
 using What = GroupAnswer::What;
 
+Core::Extra::Refused* Core::has_refused(std::uint32_t slot, ports::LogId log) {
+  if (!clients_[slot].extra) return nullptr;
+  auto& refused = clients_[slot].extra->refused;
+  auto it = std::find_if(refused.begin(), refused.end(), [log](auto& r) { return r.log == log; });
+  return it == refused.end() ? nullptr : &*it;
+}
+
+/// The group asks a member that said it has room.
+bool Core::takes_again(Channel& c, ports::LogId log) {
+  Extra::Refused* before = has_refused(c.slot, log);
+  if (!before) return true;
+  if (!c.up() || !c.unhindered()) {
+    before->told = false;
+    return false;
+  }
+  auto& refused = extra(c.slot).refused;
+  refused.erase(refused.begin() + (before - refused.data()));
+  tidy(c.slot);
+  return true;
+}
+
 void Core::take_from_group(const GroupDelivery& d) {
   auto answer = [&](What what) { answer_group(d.owner, {d.log, d.handle, what, d.member.client}); };
   Channel* c = find(d.member.client);
-  if (!c) return answer(What::gone);
+  if (!c) return d.handle ? answer(What::gone) : void();
+  if (!d.handle) {
+    if (takes_again(*c, d.log)) answer(What::again);
+    return;
+  }
+  if (has_refused(c->slot, d.log)) return answer(What::no_room);
   if (!c->up() || !c->unhindered()) {
-    extra(c->slot).full_for.emplace_back(d.owner, d.log);
+    extra(c->slot).refused.push_back({d.owner, d.log});
     return answer(What::no_room);
   }
   const model::MessageView& m = d.message->view();
@@ -78,9 +106,10 @@ void Core::flush_group_mail() {
 /// It has room again, or is up only now.
 void Core::tell_groups_of_room(Channel& c) {
   if (!c.unhindered()) return;
-  auto waiting = std::exchange(extra(c.slot).full_for, {});
-  tidy(c.slot);
-  for (auto& [owner, log] : waiting) answer_group(owner, {log, 0, What::room, key(c.slot)});
+  std::vector<Extra::Refused> waiting;
+  for (auto& r : extra(c.slot).refused)
+    if (!std::exchange(r.told, true)) waiting.push_back(r);
+  for (auto& r : waiting) answer_group(r.owner, {r.log, 0, What::room, key(c.slot)});
 }
 
 /// A member is there: its group may have something for it.

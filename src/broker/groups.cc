@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "broker/core.h"
 #include "model/topic.h"
+#include "ports/errc.h"
 
 namespace sb::broker {
 
@@ -90,6 +91,9 @@ void Core::join_group(DurableGroup& g) {
   stores_.logs->join(g.filter, ports::kGroupMember, [this, log = g.log](result<ports::LogStore::Joined> joined) {
     auto it = durable_groups_.find(log);
     if (it == durable_groups_.end()) return;
+    // Without the log it read the group is over, or begins anew with the next one: group_log comes for either.
+    if (!joined && joined.error() == ports::errc::no_log) return;
+    if (joined && joined->log != log) return;
     if (!joined) return retry_groups_.push_back(log);
     if (!std::exchange(it->second->joined, true)) feeds_.add_reader(log, nullptr);
     pump_group(log);
@@ -125,11 +129,15 @@ void Core::hand_out_group(DurableGroup& g) {
     if (!pick_for_group(g, hash_bytes(m.topic), d.member)) return;
     g.ready.pop_front();
     ++g.loads[d.member.client.packed()].out;
-    if (d.member.client.shard == shard_)
-      take_from_group(d);
-    else
-      group_mail_[d.member.client.shard].deliveries.push_back(std::move(d));
+    to_member(std::move(d));
   }
+}
+
+void Core::to_member(GroupDelivery d) {
+  if (d.member.client.shard == shard_)
+    take_from_group(d);
+  else
+    group_mail_[d.member.client.shard].deliveries.push_back(std::move(d));
 }
 
 /// True when there is one at the front of g.ready whose message is here.
@@ -198,6 +206,7 @@ bool Core::pick_for_group(DurableGroup& g, std::uint64_t topic_hash, Subscriber&
   for (std::uint32_t i = 0, n = g.group->members.slots(); i < n; ++i, ++topic_hash) {
     Subscriber s;
     if (!g.group->pick(how, topic_hash, nullptr, s)) return false;
+    if (s.client.is_peer()) continue;
     auto load = g.loads.find(s.client.packed());
     const std::uint32_t has = load == g.loads.end() ? 0 : load->second.out;
     if (load != g.loads.end() && (load->second.full || has >= load->second.most)) continue;
@@ -228,7 +237,7 @@ void Core::group_answer(const GroupAnswer& a) {
     if (a.what == What::done && !l.full && l.out >= l.most) l.most = std::min(l.most * 2, DurableGroup::kMost);
     if (a.handle && l.out > 0) --l.out;
     if (a.what == What::no_room) l.full = true;
-    if (a.what == What::room) l.full = false;
+    if (a.what == What::again) l.full = false;
     if (a.what == What::gone && !l.gone) {
       l.full = l.gone = true;
       retry_groups_.push_back(a.log);
@@ -236,6 +245,11 @@ void Core::group_answer(const GroupAnswer& a) {
     if ((a.what == What::returned || a.what == What::unsure) && l.out == 0) g.loads.erase(load);
   }
   if (a.what == What::unsure) return ask_taken(a.log, a.handle);
+  if (a.what == What::room) {
+    GroupDelivery question{static_cast<std::uint32_t>(shard_), a.log, 0, {}, {}, {}};
+    question.member.client = a.member;
+    return to_member(std::move(question));
+  }
   if (a.what == What::done) end_of_group(g, a.handle);
   const bool again = a.what == What::returned || a.what == What::no_room || a.what == What::gone;
   if (again && g.session->window.find(a.handle)) g.set_ready(a.handle);

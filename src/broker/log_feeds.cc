@@ -42,8 +42,7 @@ void LogFeeds::attach(Log log) {
     Feed& f = *it->second;
     f.attached = true;
     if (f.head < *head) {  // what came between an earlier attachment and this one was not told
-      f.tail.clear();
-      f.bytes = 0;
+      drop_tail(f);
     }
     if (f.tail.empty()) f.before = f.head = *head;
     ready(log);
@@ -56,6 +55,7 @@ void LogFeeds::remove_reader(Log log, channel::Channel* c) {
   auto& readers = it->second->readers;
   if (readers.erase(c) && readers.empty()) {
     store_.detach(log, this);
+    kept_ -= it->second->bytes;
     feeds_.erase(it);
   }
 }
@@ -71,15 +71,16 @@ void LogFeeds::on_appended(Log log, model::Position previous, const ports::Store
   Feed& f = *it->second;
   if (m.position <= f.head) return;                            // from before the latest attach
   if (f.tail.empty() || f.tail.back().position != previous) {  // a hole: what is in it is read from the log
-    f.tail.clear();
-    f.bytes = 0;
+    drop_tail(f);
     f.before = previous;
   }
   f.tail.push_back(m);
-  f.bytes += m.message->footprint();
+  f.tail_bytes += m.message->footprint();
+  keep(log, f, m.message->footprint());
   f.head = m.position;
-  while (f.bytes > tail_bytes_ && f.tail.size() > 1) {
-    f.bytes -= f.tail.front().message->footprint();
+  while (f.tail_bytes > tail_bytes_ && f.tail.size() > 1) {
+    f.tail_bytes -= f.tail.front().message->footprint();
+    drop(f, f.tail.front().message->footprint());
     f.before = f.tail.front().position;
     f.tail.pop_front();
   }
@@ -97,6 +98,46 @@ void LogFeeds::deliver() {
       auto it = feeds_.find(log);
       if (it != feeds_.end()) it->second->grown = false;
       ready(log);
+    }
+  }
+  if (kept_ > all_bytes_) forget();
+}
+
+void LogFeeds::keep(Log log, Feed& f, std::size_t bytes) {
+  f.bytes += bytes;
+  kept_ += bytes;
+  if (std::exchange(f.keeps, true)) return;
+  if (keeping_.size() > 2 * feeds_.size() + 64) {  // most of them have lost their readers
+    keeping_.clear();
+    for (auto& [other, feed] : feeds_)
+      if (feed->keeps && other != log) keeping_.push_back(other);
+  }
+  keeping_.push_back(log);
+}
+
+void LogFeeds::drop_tail(Feed& f) {
+  drop(f, std::exchange(f.tail_bytes, 0));
+  f.tail.clear();
+}
+
+void LogFeeds::drop_page(Feed& f) {
+  drop(f, f.pages.front().bytes);
+  f.pages.pop_front();
+}
+
+/// Too much is kept in all: log by log it goes, whoever lags behind reads it from the store.
+void LogFeeds::forget() {
+  for (std::size_t n = keeping_.size(); n > 0 && kept_ > all_bytes_; --n) {
+    auto it = feeds_.find(keeping_.front());
+    keeping_.pop_front();
+    if (it == feeds_.end()) continue;
+    Feed& f = *it->second;
+    f.keeps = false;
+    drop_tail(f);
+    while (!f.pages.empty() && f.pages.front().ready) drop_page(f);
+    if (f.bytes > 0) {  // a page behind one that is under way
+      f.keeps = true;
+      keeping_.push_back(it->first);
     }
   }
 }
@@ -157,7 +198,7 @@ void LogFeeds::make_room(Feed& f, const Page& newest) {
   for (auto& page : f.pages) bytes += page.bytes;
   while (bytes > tail_bytes_ && &f.pages.front() != &newest && f.pages.front().ready) {
     bytes -= f.pages.front().bytes;
-    f.pages.pop_front();
+    drop_page(f);
   }
 }
 
@@ -166,7 +207,7 @@ void LogFeeds::ask(Log log, Feed& f, model::Position after) {
     if (!page.ready && page.after == after) return;  // under way
   if (f.pages.size() >= kPages) {
     if (!f.pages.front().ready) return;  // all of them under way: ready() asks again
-    f.pages.pop_front();
+    drop_page(f);
   }
   f.pages.push_back({after, {}, false});
   store_.read(log, after, kPage, [this, log, after](result<ports::LogPage> content) {
@@ -183,6 +224,7 @@ void LogFeeds::ask(Log log, Feed& f, model::Position after) {
     page->content = std::move(*content);
     for (auto& m : page->content.messages) page->bytes += m.message->footprint();
     page->ready = true;
+    keep(log, *found->second, page->bytes);
     make_room(*found->second, *page);
     ready(log);
   });

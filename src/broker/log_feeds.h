@@ -28,8 +28,9 @@ class LogFeeds final : public ports::LogWatcher {
     ~Listener() = default;
   };
 
-  LogFeeds(ports::LogStore& store, Listener& listener, std::size_t tail_bytes)
-      : store_(store), listener_(listener), tail_bytes_(tail_bytes) {}
+  /// `tail_bytes`: kept of one log; `all_bytes`: of all of them.
+  LogFeeds(ports::LogStore& store, Listener& listener, std::size_t tail_bytes, std::size_t all_bytes = SIZE_MAX)
+      : store_(store), listener_(listener), tail_bytes_(tail_bytes), all_bytes_(all_bytes) {}
 
   void add_reader(Log log, channel::Channel* c);
   void remove_reader(Log log, channel::Channel* c);
@@ -48,6 +49,8 @@ class LogFeeds final : public ports::LogWatcher {
   void on_appended(Log log, model::Position previous, const ports::StoredMessage& m) override;
   /// Lets the readers of all logs that grew go on. Once per turn.
   void deliver();
+  /// Bytes of messages that are kept.
+  std::size_t kept() const { return kept_; }
   /// Asks again for what a store could not read. Now and then.
   void retry();
 
@@ -65,11 +68,21 @@ class LogFeeds final : public ports::LogWatcher {
     bool grown = false;
     model::Position before;  ///< what the tail begins behind
     model::Position head;
+    bool keeps = false;  ///< it is among keeping_
     std::deque<ports::StoredMessage> tail;
-    std::size_t bytes = 0;
+    std::size_t tail_bytes = 0;
+    std::size_t bytes = 0;  ///< of the tail and of ready pages
     std::deque<Page> pages;
     absl::flat_hash_set<channel::Channel*> readers;
   };
+  void keep(Log log, Feed& f, std::size_t bytes);
+  void drop(Feed& f, std::size_t bytes) {
+    f.bytes -= bytes;
+    kept_ -= bytes;
+  }
+  void drop_tail(Feed& f);
+  void drop_page(Feed& f);
+  void forget();
   static std::uint64_t lost_behind(const Page& page, model::Position after);
   void make_room(Feed& f, const Page& newest);
   void attach(Log log);
@@ -78,7 +91,9 @@ class LogFeeds final : public ports::LogWatcher {
 
   ports::LogStore& store_;
   Listener& listener_;
-  const std::size_t tail_bytes_;
+  const std::size_t tail_bytes_, all_bytes_;
+  std::size_t kept_ = 0;
+  std::deque<Log> keeping_;  ///< that keep something, or did; in the order in which they began
   absl::flat_hash_map<Log, std::unique_ptr<Feed>> feeds_;
   std::vector<Log> grown_, failed_;
 };

@@ -42,7 +42,7 @@ void Core::pump(Channel& c) {
 void Core::pump_once(Channel& c) {
   Client& cl = clients_[c.slot];
   if (cl.extra && cl.extra->scans) scan_retained(c);
-  if (cl.extra && !cl.extra->full_for.empty()) tell_groups_of_room(c);
+  if (cl.extra && !cl.extra->refused.empty()) tell_groups_of_room(c);
   Session& s = c.session();
   if (!s.durable) return;
   if (cl.extra && cl.extra->resend) {

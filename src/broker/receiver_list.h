@@ -18,6 +18,11 @@ struct ClientKey {
   std::uint32_t generation = 0;  ///< from 1
   friend bool operator==(const ClientKey&, const ClientKey&) = default;
 
+  /// Another node stands in the index as a client of this shard: all of its subscribers are one.
+  static constexpr std::uint16_t kPeers = 0xFFFF;
+  static ClientKey of_peer(std::uint32_t number) { return {kPeers, number, 1}; }
+  bool is_peer() const { return shard == kPeers; }
+
   /// 16 bits shard, 24 bits slot, 24 bits generation; never 0.
   std::uint64_t packed() const {
     return static_cast<std::uint64_t>(shard) << 48 | static_cast<std::uint64_t>(slot & 0xFFFFFF) << 24 |

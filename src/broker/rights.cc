@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Rights, where they are used. A session has its user's rights from its beginning, and new ones when they change; what
 // it subscribed to, and what waits for it, is measured against those, whoever let it in.
-#include "base/log.h"
 #include "broker/core.h"
 #include "model/topic.h"
 
@@ -48,6 +47,16 @@ bool Core::may_receive(const Session& s, std::string_view topic) {
   return false;
 }
 
+/// The same on the way of every message.
+bool Core::may_receive(Session& s, std::string_view topic, std::uint64_t topic_hash) {
+  if (!s.rights) return true;
+  if (!s.restricted) return may_receive(s, topic);
+  if (!s.verdicts) s.verdicts = std::make_unique<session::Verdicts>();
+  if (s.verdicts->get(topic_hash, [&] { return s.rights->may_receive(s.subject(), topic); })) return true;
+  counters.dropped_denied.add();
+  return false;
+}
+
 /// Rights are others now: everything that was allowed before is looked at again. Nothing that is not allowed any more
 /// is delivered behind this call.
 void Core::rights_changed() {
@@ -67,6 +76,7 @@ void Core::check_rights(Channel& c) {
   Session& s = c.session();
   const ClientKey k = key(c.slot);
   std::vector<std::string> denied;
+  s.verdicts.reset();
   s.restricted = false;
   for (auto& sub : s.subscriptions()) {
     const bool draining = sub.cursor && sub.cursor->draining;
@@ -84,9 +94,7 @@ void Core::check_rights(Channel& c) {
     s.queue() = std::move(rest);
   }
   if (denied.empty()) return;
-  for (auto& filter : denied)
-    log::info("subscription withdrawn client={} user={} filter={}", log::name(s.client_id), log::name(s.username),
-              log::name(filter));
+  for (auto& filter : denied) tell(c, channel::EventKind::denied_subscribe, "withdrawn", filter);
   counters.subscribes_denied.add(denied.size());
   withdraw(c, denied);
 }

@@ -15,10 +15,16 @@ RoutePtr RouteCache::get(std::string_view topic) {
     return it->second;
   }
   RoutePtr r = build(topic);
-  // Full: what happens to stand first makes room. Topics in use come back with their next message.
-  while (routes_.size() >= capacity_ && !routes_.empty()) routes_.erase(routes_.begin());
-  if (capacity_ > 0) routes_[r->topic] = r;
+  keep(r);
   return r;
+}
+
+/// Full: what happens to stand first makes room. Topics in use come back with their next message.
+void RouteCache::keep(const RoutePtr& r) {
+  if (capacity_ == 0 || r->bytes() > kBytes) return;
+  while (!routes_.empty() && (routes_.size() >= capacity_ || bytes_ + r->bytes() > kBytes)) forget(routes_.begin());
+  routes_.emplace(r->topic, r);
+  bytes_ += r->bytes();
 }
 
 void RouteCache::refresh(RoutePtr& r) {
@@ -33,12 +39,15 @@ void RouteCache::refresh(RoutePtr& r) {
     return;
   }
   RoutePtr built = build(r->topic);
-  if (it != routes_.end()) it->second = built;
+  if (it != routes_.end()) {
+    forget(it);
+    keep(built);
+  }
   r = std::move(built);
 }
 
 RoutePtr RouteCache::build(std::string_view topic) {
-  RoutePtr r(new Route);
+  RoutePtr r(new Route(live_));
   r->topic = topic;
   r->topic_hash = hash_bytes(topic);
   r->version = index_.version();  // before the look-up: a change during it makes the route stale at once
@@ -47,6 +56,8 @@ RoutePtr RouteCache::build(std::string_view topic) {
   r->logs = matches_.logs;
   r->groups = matches_.groups;
   merge(*r);
+  r->count();
+  r->passing = r->bytes() > kLarge && live_ > kLiveBytes;
   return r;
 }
 
@@ -59,6 +70,14 @@ void RouteCache::merge(Route& r) {
   r.receivers.reserve(matches_.lists > 1 ? 0 : subs.size());
   for (std::size_t i = 0; i < subs.size();) {
     ClientKey client = subs[i].client;
+    if (client.is_peer()) {
+      bool logged = true;
+      for (; i < subs.size() && subs[i].client == client; ++i) logged &= subs[i].logged;
+      const auto number = static_cast<ports::PeerNumber>(client.slot);
+      r.peers.insert(logged ? r.peers.end() : r.peers.begin(), number);
+      r.live_peers += !logged;
+      continue;
+    }
     Receiver to;
     to.slot = client.slot;
     to.generation = client.generation;

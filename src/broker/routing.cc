@@ -27,9 +27,10 @@ Routed Core::route(Channel& c, channel::TopicMemoPtr& memo, MessageView& m, cons
   m.id = next_message_id_++;
   bool stored = m.qos > 0 && !r->logs.empty();
   bool session_first = m.qos == 2 && c.session().durable;
+  const bool leaves = stores_.peers && (!r->peers.empty() || !r->groups.empty());
   PendingPtr p;
   model::MessagePtr kept;
-  if (stored || m.retain || session_first) [[unlikely]] {
+  if (stored || m.retain || session_first || leaves) [[unlikely]] {
     if (m.qos > 0) p = new Pending(key(c.slot), seq);
     if (session_first) {
       const session::Session& s = c.session();
@@ -43,8 +44,11 @@ Routed Core::route(Channel& c, channel::TopicMemoPtr& memo, MessageView& m, cons
     if (stored || m.retain) kept = model::Message::copy(m);
     if (m.retain) retain(kept, p);
     if (stored) append(*r, kept, p);
+    if (leaves) to_peers(r->peers_for(m.qos), m, p);
+    publishing_ = p;
   }
-  bool matched = fan_out(*r, m, c.version() == mqtt::Version::v5, frame);
+  bool matched = fan_out(*r, m, c.version() == mqtt::Version::v5, frame) || !r->peers.empty();
+  publishing_.reset();
   Reason reason = matched || stored ? Reason::success : Reason::no_matching_subscribers;
   if (!p) return {false, reason};
   if (ok(p->reason)) p->reason = reason;
@@ -56,7 +60,9 @@ void Core::publish(MessageView m, bool insist) {
   m.id = next_message_id_++;
   RoutePtr r = routes_.get(m.topic);
   if (m.retain || (m.qos > 0 && !r->logs.empty())) keep_own(*r, model::Message::copy(m), insist);
-  fan_out(*r, m, false, {});
+  const bool own = m.topic.starts_with("$SYS/");  // every node has its own
+  if (stores_.peers && !own) to_peers(r->peers_for(m.qos), m, nullptr);
+  fan_out(*r, m, false, {}, own ? kStays : 0);
 }
 
 /// Stores a message of the broker itself.
@@ -78,7 +84,7 @@ void Core::keep_late() {
     if (!m->view().expired(wall)) keep_own(*routes_.get(m->view().topic), m, true);
 }
 
-bool Core::fan_out(Route& route, const MessageView& m, bool v5, const EncodedFrame& frame) {
+bool Core::fan_out(Route& route, const MessageView& m, bool v5, const EncodedFrame& frame, std::uint8_t hops) {
   if (route.receivers.empty() && route.groups.empty()) return false;
   Fanout f(m, wall, scratch_);
   if (frame.data) f.came_as(v5, frame);
@@ -87,7 +93,7 @@ bool Core::fan_out(Route& route, const MessageView& m, bool v5, const EncodedFra
   bool matched = !route.receivers.empty();
   for (auto& [g, logged] : route.groups) {
     if (logged && m.qos > 0) continue;  // groups.cc hands it out
-    if (deliver_group(*g, f, route.topic_hash, nullptr))
+    if (deliver_group(*g, f, route.topic_hash, nullptr, hops))
       matched = true;
     else
       counters.dropped_no_member.add();
@@ -103,7 +109,7 @@ void Core::deliver_local(const Route& route, Fanout& f) {
     if (cl.generation != r.generation || (r.logged && m.qos > 0)) continue;
     Channel& c = *cl.channel;
     if (!c.up()) continue;
-    if ((r.restricted || outdated) && !may_receive(c.session(), m.topic)) [[unlikely]]
+    if ((r.restricted || outdated) && !may_receive(c.session(), m.topic, route.topic_hash)) [[unlikely]]
       continue;
     if ((r.no_local || r.mixed_local) && model::publisher_of(c.session().client_id) == m.publisher) [[unlikely]] {
       if (r.mixed_local) deliver_overlapping(r, c, f);
@@ -137,20 +143,29 @@ void Core::deliver_overlapping(const Receiver&, Channel& c, Fanout& f) {
 // ---------------------------------------------------------------- shared groups
 
 /// One member gets it: the one whose turn it is, unless its window is full and another one can take it at once
-/// (a full one holds up nobody else). False when there is nobody.
+/// (a full one holds up nobody else). Another node stands for its members. False when there is nobody.
 bool Core::deliver_group(SharedGroup& g, Fanout& f, std::uint64_t topic_hash, const ClientKey* not_this,
                          std::uint8_t hops) {
   Subscriber busy;
   bool have_busy = false, delivered = false;
   std::vector<ClientKey> passed_over;  // they were counted as loaded
+  SharedStrategy how = node_.shared_strategy.load(std::memory_order_relaxed);
+  if (hops & kStays && how != SharedStrategy::least_inflight)
+    how = SharedStrategy::round_robin;  // comes to all of them
   for (std::uint32_t i = 0, tries = 0; i <= tries && !delivered; ++i, ++topic_hash) {
     Subscriber s;
     {
       Rcu::Guard guard(node_.index.rcu(), shard_);
       if (i == 0) tries = g.members.slots();
-      if (!g.pick(node_.shared_strategy.load(std::memory_order_relaxed), topic_hash, not_this, s)) break;
+      if (!g.pick(how, topic_hash, not_this, s)) break;
     }
-    if (s.client.shard != shard_) {
+    if (s.client.is_peer()) {
+      passed_over.push_back(s.client);
+      if (hops & kStays) continue;
+      const auto peer = static_cast<ports::PeerNumber>(s.client.slot);
+      to_peers({&peer, 1}, f.message(), publishing_, fmt::format("$share/{}/{}", g.name, g.filter));
+      delivered = true;
+    } else if (s.client.shard != shard_) {
       to_slab(g, s, f.message(), hops);
       delivered = true;
     } else if (takes_at_once(s, std::min(f.message().qos, s.qos))) {
@@ -208,6 +223,7 @@ bool Core::pass_on(SharedGroup& g, Fanout& f, std::uint8_t hops) {
       std::uint64_t member = e ? e->key.load(std::memory_order_relaxed) : 0;
       if (!member) continue;
       s = ReceiverList::subscriber(*e, member);
+      if (s.client.is_peer()) continue;
       bool here = s.client.shard == shard_;
       if (!here) elsewhere = s;
       if (!here || !takes_at_once(s, std::min(f.message().qos, s.qos))) continue;
@@ -215,8 +231,8 @@ bool Core::pass_on(SharedGroup& g, Fanout& f, std::uint8_t hops) {
     }
     if (deliver_member(g, s, f)) return true;
   }
-  if (hops > 0 || elsewhere.client.generation == 0) return false;
-  to_slab(g, elsewhere, f.message(), 1);
+  if ((hops & ~kStays) > 0 || elsewhere.client.generation == 0) return false;
+  to_slab(g, elsewhere, f.message(), static_cast<std::uint8_t>(hops + 1));
   return true;
 }
 
@@ -337,7 +353,8 @@ void Core::receive_for_member(const Slab::ForMember& item) {
   if (!at_once && deliver_member(*item.group, item.member, f)) return;
   // Nobody has room. It may go round once more, not for ever.
   const auto hops = static_cast<std::uint8_t>(item.hops + 1);
-  if (item.hops < kHops && deliver_group(*item.group, f, hash_bytes(m.topic), &item.member.client, hops)) return;
+  if ((item.hops & ~kStays) < kHops && deliver_group(*item.group, f, hash_bytes(m.topic), &item.member.client, hops))
+    return;
   counters.dropped_no_member.add();
 }
 
@@ -378,7 +395,21 @@ Reason Core::finished(Pending& p) {
   return p.reason;
 }
 
+/// A store in memory is part of what has to stay bounded; one on the disk is not.
+bool Core::no_memory_to_store() {
+  if (!memory_full || !node_.stores_in_memory) return false;
+  counters.refused_memory.add();
+  return true;
+}
+
 void Core::retain(const model::MessagePtr& m, const PendingPtr& p) {
+  Channel* publisher = p ? find(p->client) : nullptr;
+  const model::MessageView& v = m->view();
+  if (!v.payload.empty() && !v.topic.starts_with("$SYS/") && no_memory_to_store()) {
+    counters.retained_refused.add();
+    if (publisher && publisher->version() == mqtt::Version::v5) p->reason = Reason::quota_exceeded;
+    return;
+  }
   if (p) ++p->waits;
   stores_.retained->set(m, [this, p](result<void> done) {
     if (!done) counters.retained_refused.add();
@@ -390,6 +421,10 @@ void Core::retain(const model::MessagePtr& m, const PendingPtr& p) {
 }
 
 void Core::append(const Route& route, const model::MessagePtr& m, const PendingPtr& p) {
+  if (no_memory_to_store()) {
+    if (p) p->reason = Reason::quota_exceeded;
+    return;
+  }
   for (std::uint64_t log : route.logs) appends_.push_back({log, m});
   if (p) ++p->waits;
   append_waiters_.push_back(p);

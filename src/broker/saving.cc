@@ -155,7 +155,10 @@ void Core::store_failed(ClientKey k, const error_code& why) {
   Channel* c = find(k);
   if (!c || !c->up()) return;
   bool stale = why == ports::errc::stale_epoch || why == ports::errc::no_session;
-  if (stale) return c->shut_down(Reason::session_taken_over, Ending::taken_over);
+  if (stale) {
+    extra(k.slot).stale = true;
+    return c->shut_down(Reason::session_taken_over, Ending::taken_over);
+  }
   log::warn("session not stored client={} error=\"{}\"", log::name(c->session().client_id), why.message());
   c->shut_down(Reason::quota_exceeded);
 }

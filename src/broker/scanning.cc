@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The retained messages that a subscription brings, as fast as the client takes them.
 #include <algorithm>
+#include <utility>
 
 #include "broker/core.h"
 
@@ -41,7 +42,18 @@ void Core::next_scan(Channel& c) {
   tidy(c.slot);
 }
 
+/// A store may answer at once: what follows then goes on here, and not within the answer, however many filters wait.
 void Core::scan_retained(Channel& c) {
+  const ClientKey k = key(c.slot);
+  const std::uint64_t outer = std::exchange(scanning_, k.packed());
+  do {
+    scan_again_ = false;
+    scan_once(c);
+  } while (scan_again_ && find(k) == &c);
+  scanning_ = outer;
+}
+
+void Core::scan_once(Channel& c) {
   Client& cl = clients_[c.slot];
   if (!cl.extra || !cl.extra->scans) return;
   if (!cl.extra->scans->current) next_scan(c);
@@ -85,7 +97,10 @@ void Core::retained_page(ClientKey k, std::uint64_t number, result<ports::Retain
     if (!stopped) scan.resume = page->resume;
   }
   if (!more) next_scan(*c);
-  scan_retained(*c);
+  if (scanning_ == k.packed())
+    scan_again_ = true;
+  else
+    scan_retained(*c);
 }
 
 }  // namespace sb::broker

@@ -20,7 +20,16 @@ struct Core::PendingSubscribe {
   bool withdrawn = false;  ///< nobody asked for the UNSUBSCRIBE
   std::vector<Reason> codes;
   std::vector<std::string> changed, removed, scans;  ///< filters
-  enum class Step : std::uint8_t { join, save, answer } step = Step::join;
+  /// What later turns go on with: thousands of filters in one packet hold up nobody else.
+  struct Later {
+    std::string filter;
+    model::SubscribeOptions options;
+    Reason reason;
+  };
+  std::vector<Later> later;
+  std::size_t later_done = 0, indexed = 0;  ///< of `later`, of `changed`
+  std::uint32_t subscription_id = 0;
+  enum class Step : std::uint8_t { join, save, tell, answer } step = Step::join;
   std::uint32_t waits = 1;
 };
 
@@ -44,16 +53,19 @@ void Core::index(Subscription& s, Session& session, ClientKey k, bool replaces) 
     ++mine.second;
     s.group = g->key;
     counters.shared_subscriptions.add();
+    want(s, ports::Interest::group);
     return;
   }
   // Once it reads a log it goes on to, also when its QoS is lowered to 0: nothing is lost or doubled by a change of
   // paths.
   sub.logged = session.durable && s.cursor;
   node_.index.add(s.filter, sub);
+  want(s, sub.logged ? ports::Interest::logged : ports::Interest::live);
 }
 
 void Core::unindex(Subscription& s, ClientKey k) {
   if (!std::exchange(s.indexed, false)) return;
+  want(s, ports::Interest::none);
   if (auto shared = model::split_shared(s.filter)) {
     node_.index.remove_shared(shared->group, shared->filter, k);
     counters.shared_subscriptions.sub();
@@ -65,36 +77,67 @@ void Core::unindex(Subscription& s, ClientKey k) {
 // ---------------------------------------------------------------- SUBSCRIBE
 
 void Core::subscribe(Channel& c, PacketId id, std::vector<SubscribeItem>& items, std::uint32_t subscription_id) {
-  Session& s = c.session();
   auto p = std::make_shared<PendingSubscribe>();
   p->client = key(c.slot);
   p->id = id;
-  for (auto& item : items) {
-    Reason r = item.reason;
-    if (ok(r) && !may_subscribe(s, item.filter)) {
-      r = Reason::not_authorized;
-      counters.subscribes_denied.add();
+  p->subscription_id = subscription_id;
+  for (std::size_t i = 0; i < std::min(items.size(), kFiltersPerTurn); ++i) take_filter(c, items[i], p);
+  for (std::size_t i = kFiltersPerTurn; i < items.size(); ++i)
+    p->later.push_back({std::string(items[i].filter), items[i].options, items[i].reason});
+  take_later(p);
+}
+
+/// Goes on with the filters of a large packet, turn by turn.
+void Core::take_later(std::shared_ptr<PendingSubscribe> p) {
+  if (p->later_done == p->later.size()) return subscribe_settled(std::move(p));
+  loop_.post_fn([this, p] {
+    Channel* c = find(p->client);
+    if (!c || !c->up()) return;
+    for (std::size_t n = 0; n < kFiltersPerTurn && p->later_done < p->later.size(); ++n) {
+      const auto& item = p->later[p->later_done++];
+      if (p->unsubscribe)
+        take_unsubscribe(*c, item.filter, *p);
+      else
+        take_filter(*c, {item.filter, item.options, item.reason}, p);
     }
-    Subscription* sub = ok(r) ? s.find(item.filter) : nullptr;
-    if (ok(r) && !sub && s.subscriptions().size() >= c.config().limits.subscriptions) r = Reason::quota_exceeded;
-    p->codes.push_back(ok(r) ? static_cast<Reason>(item.options.qos) : r);
-    if (!ok(r)) continue;
-    if (!sub) {
-      sub = &s.add(std::string(item.filter));
-      counters.subscriptions.add();
-    }
-    const bool is_new = !sub->indexed;
-    if (sub->cursor && std::exchange(sub->cursor->draining, false)) --s.draining;
-    sub->options = item.options;
-    sub->subscription_id = subscription_id;
-    p->changed.emplace_back(item.filter);
-    bool shared = model::is_shared(item.filter);
-    if (s.durable && item.options.qos > 0 && !sub->cursor && !sub->holds_group) join(c, p->changed.back(), p);
-    // [MQTT-3.8.4-4] [MQTT-3.3.1-9..11]; not for shared subscriptions.
-    bool wants_retained = item.options.retain_handling == 0 || (item.options.retain_handling == 1 && is_new);
-    if (!shared && wants_retained) p->scans.emplace_back(item.filter);
+    take_later(p);
+  });
+}
+
+void Core::take_filter(Channel& c, const SubscribeItem& item, const std::shared_ptr<PendingSubscribe>& p) {
+  Session& s = c.session();
+  Reason r = item.reason;
+  if (ok(r) && !may_subscribe(s, item.filter)) {
+    r = Reason::not_authorized;
+    counters.subscribes_denied.add();
+    tell(c, channel::EventKind::denied_subscribe, "not authorized", item.filter);
   }
-  subscribe_settled(p);
+  Subscription* sub = ok(r) ? s.find(item.filter) : nullptr;
+  if (ok(r) && !sub && s.subscriptions().size() >= c.config().limits.subscriptions) {
+    r = Reason::quota_exceeded;
+    counters.refused_subscriptions.add();
+    tell(c, channel::EventKind::quota, "subscription refused", "limits.subscriptions");
+  } else if (ok(r) && !sub && memory_full) {
+    r = Reason::quota_exceeded;
+    counters.refused_memory.add();
+  }
+  if (item.reason == Reason::quota_exceeded) counters.refused_subscriptions.add();  // too long, or too deep
+  p->codes.push_back(ok(r) ? static_cast<Reason>(item.options.qos) : r);
+  if (!ok(r)) return;
+  if (!sub) {
+    sub = &s.add(std::string(item.filter));
+    counters.subscriptions.add();
+  }
+  const bool is_new = !sub->indexed;
+  if (sub->cursor && std::exchange(sub->cursor->draining, false)) --s.draining;
+  sub->options = item.options;
+  sub->subscription_id = p->subscription_id;
+  p->changed.emplace_back(item.filter);
+  bool shared = model::is_shared(item.filter);
+  if (s.durable && item.options.qos > 0 && !sub->cursor && !sub->holds_group) join(c, p->changed.back(), p);
+  // [MQTT-3.8.4-4] [MQTT-3.3.1-9..11]; not for shared subscriptions.
+  bool wants_retained = item.options.retain_handling == 0 || (item.options.retain_handling == 1 && is_new);
+  if (!shared && wants_retained) p->scans.emplace_back(item.filter);
 }
 
 void Core::join(Channel& c, const std::string& filter, std::shared_ptr<PendingSubscribe> p) {
@@ -131,14 +174,26 @@ void Core::subscribe_settled(std::shared_ptr<PendingSubscribe> p) {
   if (!c || !c->up()) return;
   using Step = PendingSubscribe::Step;
   if (p->step == Step::join) {
-    for (auto& filter : p->changed)  // [MQTT-3.8.4-3]: replaced without a gap
-      if (Subscription* sub = c->session().find(filter); sub && !(sub->cursor && sub->cursor->draining))
+    const std::size_t end = std::min(p->changed.size(), p->indexed + kFiltersPerTurn);
+    for (; p->indexed < end; ++p->indexed)  // [MQTT-3.8.4-3]: replaced without a gap
+      if (Subscription* sub = c->session().find(p->changed[p->indexed]); sub && !(sub->cursor && sub->cursor->draining))
         index(*sub, c->session(), p->client, sub->indexed);
-    p->step = c->session().durable ? Step::save : Step::answer;
+    if (end < p->changed.size()) {
+      ++p->waits;
+      return loop_.post_fn([this, p] { subscribe_settled(p); });
+    }
+    p->step = c->session().durable ? Step::save : Step::tell;
   }
   if (p->step == Step::save) {
-    p->step = Step::answer;
+    p->step = Step::tell;
     return save_changed(*c, p);
+  }
+  if (p->step == Step::tell) {
+    p->step = Step::answer;
+    if (stores_.peers && !p->unsubscribe && !p->changed.empty()) {
+      ++p->waits;
+      return interest_waiters_.push_back(p);
+    }
   }
   if (p->withdrawn) return;
   if (p->unsubscribe) return c->unsubscribed(p->id, p->codes);
@@ -187,16 +242,17 @@ void Core::unsubscribe(Channel& c, PacketId id, const std::vector<std::string_vi
   p->client = key(c.slot);
   p->id = id;
   p->unsubscribe = true;
-  for (auto filter : filters) {
-    Subscription* sub = c.session().find(filter);
-    if (!sub || (sub->cursor && sub->cursor->draining)) {
-      p->codes.push_back(Reason::no_subscription_existed);
-      continue;
-    }
-    p->codes.push_back(Reason::success);
-    end_subscription(c, *sub, *p);
-  }
-  subscribe_settled(p);
+  for (std::size_t i = 0; i < std::min(filters.size(), kFiltersPerTurn); ++i) take_unsubscribe(c, filters[i], *p);
+  for (std::size_t i = kFiltersPerTurn; i < filters.size(); ++i)
+    p->later.push_back({std::string(filters[i]), {}, Reason::success});
+  take_later(p);
+}
+
+void Core::take_unsubscribe(Channel& c, std::string_view filter, PendingSubscribe& p) {
+  Subscription* sub = c.session().find(filter);
+  if (!sub || (sub->cursor && sub->cursor->draining)) return p.codes.push_back(Reason::no_subscription_existed);
+  p.codes.push_back(Reason::success);
+  end_subscription(c, *sub, p);
 }
 
 void Core::end_subscription(Channel& c, Subscription& sub, PendingSubscribe& p) {

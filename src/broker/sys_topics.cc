@@ -6,6 +6,44 @@
 #include <cmath>
 
 namespace sb::broker {
+namespace {
+
+using channel::Counter;
+using channel::Counters;
+
+constexpr std::pair<const char*, Counter Counters::*> kReasons[] = {
+    {"dropped/output_full", &Counters::dropped_output_full},
+    {"dropped/queue_full", &Counters::dropped_queue_full},
+    {"dropped/too_large", &Counters::dropped_too_large},
+    {"dropped/expired", &Counters::dropped_expired},
+    {"dropped/session_end", &Counters::dropped_session_end},
+    {"dropped/no_member", &Counters::dropped_no_member},
+    {"dropped/log_bound", &Counters::dropped_log_bound},
+    {"dropped/memory", &Counters::dropped_memory},
+    {"dropped/denied", &Counters::dropped_denied},
+    {"dropped/store_refused", &Counters::dropped_store_refused},
+    {"denied/publish", &Counters::publishes_denied},
+    {"denied/subscribe", &Counters::subscribes_denied},
+    {"limited/publish", &Counters::limited_publish},
+    {"connects/refused", &Counters::connects_refused},
+    {"connects/waiting", &Counters::connects_waiting},
+    {"refused/connections", &Counters::refused_connections},
+    {"refused/address", &Counters::refused_address},
+    {"refused/half_open", &Counters::refused_half_open},
+    {"refused/connect_rate", &Counters::refused_connect_rate},
+    {"refused/memory", &Counters::refused_memory},
+    {"refused/banned", &Counters::refused_banned},
+    {"refused/credentials", &Counters::refused_credentials},
+    {"refused/sessions", &Counters::refused_sessions},
+    {"refused/subscriptions", &Counters::refused_subscriptions},
+    {"refused/retained", &Counters::retained_refused},
+    {"errors/protocol", &Counters::protocol_errors},
+    {"errors/keep_alive", &Counters::keep_alive_timeouts},
+    {"errors/output_stall", &Counters::output_stalls},
+    {"events/dropped", &Counters::events_dropped},
+};
+
+}  // namespace
 
 void SysTopics::put(std::string_view name, std::string value) {
   std::string topic = fmt::format("$SYS/broker/{}", name);
@@ -29,9 +67,7 @@ void SysTopics::load(std::string_view name, Load& l, std::uint64_t total, double
   }
 }
 
-void SysTopics::publish(MonoTime now, const Store& store) {
-  using channel::Counter;
-  using channel::Counters;
+void SysTopics::publish(MonoTime now, const State& state) {
   auto sum = [&](Counter Counters::*which) {
     std::uint64_t n = 0;
     for (Core* c : node_.cores) n += (c->counters.*which).get();
@@ -44,10 +80,11 @@ void SysTopics::publish(MonoTime now, const Store& store) {
 
   std::uint64_t connected = sum(&Counters::connections);
   clients_max_ = std::max(clients_max_, connected);
-  std::uint64_t dropped =
-      sum(&Counters::dropped_output_full) + sum(&Counters::dropped_queue_full) + sum(&Counters::dropped_too_large) +
-      sum(&Counters::dropped_expired) + sum(&Counters::dropped_session_end) + sum(&Counters::dropped_no_member) +
-      sum(&Counters::dropped_log_bound) + sum(&Counters::dropped_store_refused) + sum(&Counters::dropped_denied);
+  std::uint64_t dropped = sum(&Counters::dropped_output_full) + sum(&Counters::dropped_queue_full) +
+                          sum(&Counters::dropped_too_large) + sum(&Counters::dropped_expired) +
+                          sum(&Counters::dropped_session_end) + sum(&Counters::dropped_no_member) +
+                          sum(&Counters::dropped_log_bound) + sum(&Counters::dropped_store_refused) +
+                          sum(&Counters::dropped_denied) + sum(&Counters::dropped_memory);
   put("version", version_);
   put("uptime", fmt::format("{} seconds", std::chrono::duration_cast<Seconds>(now - started_).count()));
   put("clients/connected", std::to_string(connected));
@@ -64,20 +101,12 @@ void SysTopics::publish(MonoTime now, const Store& store) {
   put("bytes/sent", std::to_string(sum(&Counters::bytes_sent)));
   put("subscriptions/count", std::to_string(sum(&Counters::subscriptions)));
   put("shared_subscriptions/count", std::to_string(sum(&Counters::shared_subscriptions)));
-  put("retained messages/count", std::to_string(store.retained));
-  put("store/state", store.unavailable.empty() ? "up" : "down: " + store.unavailable);
-  // Why messages were dropped; names of our own.
-  put("dropped/output_full", std::to_string(sum(&Counters::dropped_output_full)));
-  put("dropped/queue_full", std::to_string(sum(&Counters::dropped_queue_full)));
-  put("dropped/too_large", std::to_string(sum(&Counters::dropped_too_large)));
-  put("dropped/expired", std::to_string(sum(&Counters::dropped_expired)));
-  put("dropped/session_end", std::to_string(sum(&Counters::dropped_session_end)));
-  put("dropped/no_member", std::to_string(sum(&Counters::dropped_no_member)));
-  put("dropped/log_bound", std::to_string(sum(&Counters::dropped_log_bound)));
-  put("dropped/denied", std::to_string(sum(&Counters::dropped_denied)));
-  put("denied/publish", std::to_string(sum(&Counters::publishes_denied)));
-  put("denied/subscribe", std::to_string(sum(&Counters::subscribes_denied)));
-  put("dropped/store_refused", std::to_string(sum(&Counters::dropped_store_refused)));
+  put("retained messages/count", std::to_string(state.retained));
+  put("store/state", state.unavailable.empty() ? "up" : "down: " + state.unavailable);
+  put("memory/bytes", std::to_string(state.memory));
+  put("memory/full", node_.memory_full.load(std::memory_order_relaxed) ? "1" : "0");
+  // Why messages were dropped, and what was refused; names of our own.
+  for (auto& [name, counter] : kReasons) put(name, std::to_string(sum(counter)));
   load("messages/received", messages_in_, sum(&Counters::packets_received), seconds);
   load("messages/sent", messages_out_, sum(&Counters::packets_sent), seconds);
   load("publish/received", publish_in_, sum(&Counters::publishes_received), seconds);

@@ -13,11 +13,12 @@ class SysTopics {
  public:
   SysTopics(Node& node, Core& core, std::string version, MonoTime started)
       : node_(node), core_(core), version_(std::move(version)), started_(started) {}
-  struct Store {
+  struct State {
     std::size_t retained;
     std::string unavailable;  ///< why requests are refused, "" when they are not
+    std::size_t memory;       ///< resident bytes of the process
   };
-  void publish(MonoTime now, const Store& store);
+  void publish(MonoTime now, const State& state);
 
  private:
   /// A rate per minute, averaged over 1, 5 and 15 minutes.

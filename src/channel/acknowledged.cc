@@ -56,7 +56,7 @@ void Channel::on_pubrec(const Frame& f) {
   if (e->state == OutboundState::received) return;  // its answer waits for the store
   if (e->state == OutboundState::released) return send_pubrel(id);
   e->state = OutboundState::received;
-  e->message.reset();
+  session_->window.forget(*e);
   if (host_.release_outbound(*this, id, *e)) return;
   outbound_released(id);
 }

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "channel/connecting.h"
+#include "channel/publish_rate.h"
 #include "mqtt/encoder.h"
 
 namespace sb::channel {
@@ -26,7 +27,15 @@ Channel::~Channel() = default;
 
 // ---------------------------------------------------------------- input
 
-bool Channel::input_must_wait() const {
+bool Channel::input_must_wait() {
+  if (rate_ && !rate_->ready(host_.now)) {
+    if (!std::exchange(rate_->waiting, true)) {
+      host_.counters.limited_publish.add();
+      tell(EventKind::quota, "read more slowly", "limits.publish_rate");
+      transport_.deadline_changed();
+    }
+    return true;
+  }
   if (state_ == State::opening || subscribing_) return true;
   if (state_ == State::authenticating && !connecting_->exchange) return true;
   if (out_.size() > config_.limits.output_bytes) return true;  // a client that asks but does not read
@@ -55,7 +64,7 @@ std::size_t Channel::input(std::string_view bytes) {
       case FrameStatus::partial:
         if (state_ != State::awaiting_connect || static_cast<unsigned char>(rest.front()) >> 4 == 1)
           return bytes.size() - rest.size();
-        close(Ending::with_will);  // what else it may be going to be, it is no CONNECT [MQTT-3.1.0-1]
+        drop("no CONNECT");  // whatever else it is going to be [MQTT-3.1.0-1]
         break;
       case FrameStatus::malformed:
         fail(Reason::malformed_packet);
@@ -75,7 +84,7 @@ void Channel::handle(const Frame& f) {
   if (f.type == PacketType::publish && state_ == State::up) [[likely]]
     return on_publish(f);
   if (state_ == State::awaiting_connect) {
-    if (f.type != PacketType::connect) return close(Ending::with_will);  // [MQTT-3.1.0-1]
+    if (f.type != PacketType::connect) return drop("no CONNECT");  // [MQTT-3.1.0-1]
     return on_connect(f);
   }
   if (state_ == State::authenticating) {
@@ -131,9 +140,11 @@ MonoTime Channel::deadline() const {
   switch (state_) {
     case State::closed:
       return kNever;
-    case State::up:
-      if (keep_alive_ == 0) return kNever;
-      return last_packet_ + Millis(keep_alive_ * 1500u);  // [MQTT-3.1.2-22]: one and a half times
+    case State::up: {
+      MonoTime at = kNever;
+      if (keep_alive_) at = last_packet_ + Millis(keep_alive_ * 1500u);  // [MQTT-3.1.2-22]: one and a half times
+      return rate_ && rate_->waiting ? std::min(at, rate_->ready_at()) : at;
+    }
     default:
       return last_packet_ + Seconds(config_.limits.connect_timeout);
   }
@@ -141,14 +152,20 @@ MonoTime Channel::deadline() const {
 
 void Channel::on_deadline() {
   if (state_ == State::closed || host_.now < deadline()) return;
-  if (state_ != State::up) return close(Ending::with_will);
+  if (state_ == State::awaiting_connect) return drop("no CONNECT in time");
+  if (state_ == State::authenticating && connecting_->exchange) return drop("no AUTH in time");
+  if (state_ != State::up)  // it is us who are late
+    return refuse(connecting_->admitted ? Reason::server_busy : Reason::connection_rate_exceeded);
+  if (rate_ && rate_->waiting && rate_->ready(host_.now)) {
+    rate_->waiting = false;
+    if (waiting_input_ && !input_must_wait()) transport_.resume_input();
+    if (host_.now < deadline()) return;
+  }
   if (waiting_input_) {  // it is us who do not listen; limits.output_stall ends this if nothing moves
     last_packet_ = host_.now;
     return;
   }
   host_.counters.keep_alive_timeouts.add();
-  log::info("keep alive timeout client={} peer={} keep_alive={}", log::name(session_->client_id), transport_.peer(),
-            keep_alive_);
   shut_down(Reason::keep_alive_timeout);
 }
 
@@ -164,8 +181,6 @@ std::string Channel::reason_properties(Reason reason) const {
 void Channel::fail(Reason reason) {
   if (state_ == State::closed) return;
   host_.counters.protocol_errors.add();
-  log::info("protocol error client={} peer={} reason=\"{}\"",
-            session_ ? log::name(session_->client_id) : std::string("-"), transport_.peer(), mqtt::text(reason));
   if (state_ != State::up) return refuse(reason);
   shut_down(reason);
 }
@@ -175,7 +190,7 @@ void Channel::shut_down(Reason reason, Ending how) {
   // A broker that goes away says where to go instead, when it knows.
   if (reason == Reason::server_shutting_down && !config_.server_reference.empty()) reason = Reason::use_another_server;
   if (state_ != State::up) {
-    if (state_ == State::awaiting_connect) return close(how);
+    if (state_ == State::awaiting_connect) return close(how);  // there is no DISCONNECT before CONNACK
     return refuse(reason);
   }
   if (version_ == Version::v5) {
@@ -191,17 +206,47 @@ void Channel::shut_down(Reason reason, Ending how) {
     }
     send(packet);
   }
-  close(how);
+  const bool ordinary = reason == Reason::server_shutting_down || reason == Reason::use_another_server ||
+                        reason == Reason::session_taken_over;
+  close(how, mqtt::text(reason), !ordinary);
 }
 
-void Channel::lost() {
+void Channel::lost(std::string_view why, bool fault) {
   if (state_ == State::closed) return;
   out_.clear();
-  close(Ending::with_will);
+  close(Ending::with_will, why, fault);
 }
 
-void Channel::close(Ending how) {
+void Channel::stalled() {
   if (state_ == State::closed) return;
+  host_.counters.output_stalls.add();
+  lost("takes nothing", true);
+}
+
+/// Whoever it is, it is no MQTT client: closed without a word.
+void Channel::drop(std::string_view why) {
+  host_.counters.connects_refused.add();
+  tell(EventKind::refused, why);
+  close(Ending::disconnected);
+}
+
+void Channel::tell(EventKind kind, std::string_view reason, std::string_view what, bool fault) {
+  if (!host_.hears.has(kind)) return;
+  const std::string peer = transport_.peer();
+  Event e{kind, {}, {}, peer, reason, what, fault};
+  if (session_) {
+    e.client = session_->client_id;
+    e.user = session_->username;
+  } else if (connecting_) {
+    e.client = connecting_->client_id;
+    if (connecting_->username) e.user = *connecting_->username;
+  }
+  host_.happened(e);
+}
+
+void Channel::close(Ending how, std::string_view why, bool fault) {
+  if (state_ == State::closed) return;
+  if (state_ == State::up) tell(EventKind::disconnected, why, {}, fault);
   state_ = State::closed;
   memo_.reset();
   exchange_.reset();

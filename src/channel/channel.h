@@ -44,16 +44,21 @@ class Channel {
   void flushed() { flushing_ = false; }
   /// The output was written out completely.
   void drained();
+  /// The socket takes nothing more at present, or does again.
+  void set_stuck(bool stuck) { stuck_ = stuck; }
   /// The deadline may have come. May close the channel.
   void on_deadline();
   /// When on_deadline is to be called, kNever when not at all.
   MonoTime deadline() const;
-  /// The transport is gone.
-  void lost();
+  /// The transport is gone. `fault`: it was the client's.
+  void lost(std::string_view why = "connection lost", bool fault = false);
+  /// The same, since the peer has taken nothing for limits.output_stall.
+  void stalled();
   /// Ends the connection from our side, with DISCONNECT where the version and the state have one.
   void shut_down(mqtt::Reason reason, Ending how = Ending::with_will);
 
   // --- answers of the host
+  void admitted(mqtt::Reason reason);
   void authenticated(const ports::AuthDecision& decision);
   void opened(std::unique_ptr<session::Session> session, bool present, mqtt::Reason reason);
   void routed(std::uint64_t seq, mqtt::Reason reason);
@@ -103,6 +108,7 @@ class Channel {
 
  private:
   struct Connecting;  ///< what is only needed until CONNACK
+  struct PublishRate;
 
   // connect.cc
   void on_connect(const mqtt::Frame& f);
@@ -119,7 +125,10 @@ class Channel {
   // channel.cc
   void handle(const mqtt::Frame& f);
   void fail(mqtt::Reason reason);
-  void close(Ending how);
+  void drop(std::string_view why);
+  void close(Ending how, std::string_view why = {}, bool fault = true);
+  /// Tells the host of what happened to this client.
+  void tell(EventKind kind, std::string_view reason, std::string_view what = {}, bool fault = true);
   void send(std::string_view packet);
   void touched_output() {
     if (!flushing_) {
@@ -127,12 +136,13 @@ class Channel {
       transport_.flush_soon();
     }
   }
-  bool input_must_wait() const;
+  bool input_must_wait();
   std::string reason_properties(mqtt::Reason reason) const;
 
   // inbound.cc
   void on_publish(const mqtt::Frame& f);
   bool resolve_alias(const mqtt::Publish& p, std::string_view& topic);
+  bool may_retain(std::string_view topic);
   void accept_publish(const mqtt::Publish& p, std::string_view topic, const mqtt::Frame& f);
   void acknowledge(mqtt::PacketId id, mqtt::PacketType type, mqtt::Reason reason);
   void on_pubrel(const mqtt::Frame& f);
@@ -168,6 +178,7 @@ class Channel {
   std::unique_ptr<Connecting> connecting_;
   std::unique_ptr<model::WillRecord> will_;
   std::unique_ptr<AckQueue> acks_;
+  std::unique_ptr<PublishRate> rate_;                     ///< only where a bound is configured
   std::unique_ptr<std::vector<std::string>> aliases_in_;  ///< alias - 1 → topic
   std::unique_ptr<StringMap<std::uint16_t>> aliases_out_;
   std::unique_ptr<ports::AuthExchange> exchange_;  ///< a re-authentication under way
@@ -182,7 +193,9 @@ class Channel {
   bool flushing_ = false;
   bool problem_information_ = true;
   bool waiting_input_ = false;
-  bool memo_allowed_ = false, memo_may_retain_ = false;
+  bool memo_allowed_ = false;
+  enum class Known : std::uint8_t { no_idea, no, yes } memo_may_retain_ = Known::no_idea;
+  bool stuck_ = false;
   bool subscribing_ = false;  ///< a SUBSCRIBE or UNSUBSCRIBE waits for a store; what follows waits for it
 };
 

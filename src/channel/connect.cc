@@ -2,9 +2,9 @@
 // How a connection comes up and goes in good order: CONNECT, AUTH, CONNACK, DISCONNECT.
 #include <algorithm>
 
-#include "base/log.h"
 #include "channel/channel.h"
 #include "channel/connecting.h"
+#include "channel/publish_rate.h"
 #include "model/topic.h"
 #include "mqtt/encoder.h"
 
@@ -52,6 +52,8 @@ std::unique_ptr<model::WillRecord> copy_will(const mqtt::Will& w, std::string& s
 /// CONNACK with a refusal, then the end. 3.x: closed without a word where there is no code [MQTT3 3.2.2.3].
 void Channel::refuse(Reason reason, std::string_view properties) {
   host_.counters.connects_refused.add();
+  host_.refused(*this, reason);
+  tell(EventKind::refused, mqtt::text(reason));
   if (version_ == Version::v5) reason = mqtt::connack_reason(reason);
   std::string packet;
   if (version_ == Version::v5) {
@@ -82,18 +84,24 @@ void Channel::on_connect(const Frame& f) {
     version_ = Version::v311;  // the answer that every version understands [MQTT-3.1.2-2]
     return refuse(e);
   }
-  if (c.level == 0) return close(Ending::disconnected);  // not MQTT at all [MQTT-3.1.2-1]
+  if (c.level == 0) return drop("not MQTT");  // [MQTT-3.1.2-1]
   version_ = static_cast<Version>(c.level);
   if (!ok(e)) return fail(e);
-  if (take_connect(c)) {
-    if (auth_method_) {
-      std::string data(c.properties.has(PropertyId::authentication_data) ? c.properties.authentication_data
-                                                                         : std::string_view());
-      return start_enhanced(data);
-    }
-    state_ = State::authenticating;
+  if (!take_connect(c)) return;
+  state_ = State::authenticating;
+  host_.admit(*this, connecting_->client_id, connecting_->expiry > 0);
+}
+
+void Channel::admitted(Reason reason) {
+  if (state_ != State::authenticating || connecting_->admitted) return;
+  if (!ok(reason)) return refuse(reason);
+  connecting_->admitted = true;
+  last_packet_ = host_.now;  // what follows has its own time
+  if (auth_method_)
+    start_enhanced(std::exchange(connecting_->auth_data, {}));
+  else
     host_.authenticate(*this, credentials());
-  }
+  if (waiting_input_ && state_ != State::closed && !input_must_wait()) transport_.resume_input();
 }
 
 /// Checks CONNECT and keeps what is needed of it; false when the connection was refused.
@@ -130,6 +138,7 @@ bool Channel::take_connect(const mqtt::Connect& c) {
     if (p.has(PropertyId::request_problem_information)) problem_information_ = p.request_problem_information;
     k.wants_response_information = p.has(PropertyId::request_response_information) && p.request_response_information;
     if (p.has(PropertyId::authentication_method)) auth_method_ = std::make_unique<std::string>(p.authentication_method);
+    if (p.has(PropertyId::authentication_data)) k.auth_data = p.authentication_data;
   } else {
     k.asked_expiry = c.clean_start ? 0 : limits.session_expiry_max;  // 3.x sessions have no end of their own
   }
@@ -150,6 +159,7 @@ ports::Credentials Channel::credentials() const {
   if (k.username) who.username = *k.username;
   if (k.password) who.password = *k.password;
   who.tls_identity = k.tls_identity;
+  who.proven = k.proven;
   who.peer = k.peer;
   who.anonymous_allowed = config_.allow_anonymous;
   return who;
@@ -158,7 +168,6 @@ ports::Credentials Channel::credentials() const {
 // ---------------------------------------------------------------- enhanced authentication [MQTT5 4.12]
 
 void Channel::start_enhanced(std::string_view data) {
-  state_ = State::authenticating;
   connecting_->exchange = host_.start_exchange(*auth_method_, credentials());
   if (!connecting_->exchange) return refuse(Reason::bad_authentication_method);  // [MQTT-4.12.0-1]
   exchange_step(data);
@@ -183,8 +192,9 @@ void Channel::exchange_step(std::string_view data) {
   }
   if (first) {
     connecting_->auth_data = std::move(step.data);
+    connecting_->proven = std::move(step.username);
     exchange.reset();
-    return ask_for_session({Reason::success, std::move(step.username)});
+    return host_.authenticate(*this, credentials());  // who it is is known now, and what it may do is asked there
   }
   exchange_.reset();
   if (step.username != session_->username) return shut_down(Reason::not_authorized);  // it is somebody else now
@@ -220,11 +230,7 @@ void Channel::on_auth(const Frame& f) {
 
 void Channel::authenticated(const ports::AuthDecision& decision) {
   if (state_ != State::authenticating) return;
-  if (!ok(decision.reason)) {
-    log::info("refused client={} peer={} reason=\"{}\"", log::name(connecting_->client_id), transport_.peer(),
-              mqtt::text(decision.reason));
-    return refuse(decision.reason);
-  }
+  if (!ok(decision.reason)) return refuse(decision.reason);
   ask_for_session(decision);
 }
 
@@ -254,6 +260,9 @@ void Channel::opened(std::unique_ptr<session::Session> session, bool present, Re
   last_packet_ = host_.now;
   host_.counters.connects.add();
   host_.counters.connections.add();
+  if (config_.limits.publish_rate || config_.limits.publish_bytes)
+    rate_ = std::make_unique<PublishRate>(config_.limits);
+  tell(EventKind::connected, present ? "session present" : "new session", {}, false);
   send_connack(present);
   if (state_ != State::up) return;
   connecting_.reset();
@@ -291,7 +300,7 @@ void Channel::send_connack(bool present) {
     packet.clear();
     mqtt::encode_connack(packet, version_, false, static_cast<std::uint8_t>(Reason::packet_too_large));
     send(packet);
-    return close(Ending::disconnected);
+    return close(Ending::disconnected, "CONNACK too large for the client");
   }
   send(packet);
 }
@@ -328,7 +337,8 @@ void Channel::on_disconnect(const Frame& f) {
     session_->expiry = std::min(d.properties.session_expiry_interval, config_.limits.session_expiry_max);
   }
   if (d.properties.has(PropertyId::server_reference) || !client_may_say(d.reason)) return fail(Reason::protocol_error);
-  close(d.reason == Reason::success ? Ending::disconnected : Ending::with_will);  // [MQTT-3.14.4-3]
+  close(d.reason == Reason::success ? Ending::disconnected : Ending::with_will, "disconnected",
+        false);  // [MQTT-3.14.4-3]
 }
 
 }  // namespace sb::channel

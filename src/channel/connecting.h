@@ -13,6 +13,7 @@ namespace sb::channel {
 struct Channel::Connecting {
   std::string client_id, peer, tls_identity;
   bool assigned_id = false;
+  bool admitted = false;
   std::optional<std::string> username, password;
   bool clean_start = false;
   std::uint32_t expiry = 0;  ///< seconds, after the bound was applied
@@ -21,7 +22,8 @@ struct Channel::Connecting {
   bool wants_response_information = false;
   std::unique_ptr<model::WillRecord> will;
   std::unique_ptr<ports::AuthExchange> exchange;  ///< enhanced authentication
-  std::string auth_data;                          ///< for CONNACK
+  std::string proven;                             ///< user name that it has proven
+  std::string auth_data;                          ///< of CONNECT, then for CONNACK
 
   Connecting() = default;
   Connecting(const Connecting&) = delete;

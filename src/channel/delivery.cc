@@ -21,7 +21,12 @@ std::uint32_t Channel::window_maximum() const {
 }
 
 bool Channel::has_room() const {
-  return !session_->window.full(window_maximum()) && out_.size() <= config_.limits.output_bytes;
+  const session::Window& w = session_->window;
+  // Who does not read, or does not acknowledge what is kept for it, gets nothing more.
+  if (host_.memory_full && (stuck_ || w.kept() > 0)) [[unlikely]]
+    return false;
+  return !w.full(window_maximum()) && w.kept() < config_.limits.queued_bytes &&
+         out_.size() <= config_.limits.output_bytes;
 }
 
 void Channel::write_frame(Fanout& f, const EncodedFrame& frame, std::uint8_t qos, PacketId id) {
@@ -57,6 +62,10 @@ Delivered Channel::deliver(Fanout& f, std::uint8_t qos, bool retain, std::span<c
       host_.counters.dropped_output_full.add();
       return Delivered::dropped;
     }
+    if (host_.memory_full && stuck_) [[unlikely]] {
+      host_.counters.dropped_memory.add();
+      return Delivered::dropped;
+    }
     if (special)
       return send_special(f.message(), 0, retain, false, 0, ids, f.now(), {}) ? Delivered::sent : Delivered::dropped;
     const EncodedFrame& frame = f.frame(v5, 0, retain);
@@ -69,6 +78,10 @@ Delivered Channel::deliver(Fanout& f, std::uint8_t qos, bool retain, std::span<c
   }
 
   if (!has_room() || session_->has_waiting()) [[unlikely]] {
+    if (host_.memory_full) {
+      host_.counters.dropped_memory.add();
+      return Delivered::dropped;
+    }
     session::Waiting w{f.held(), qos, retain, group, {ids.begin(), ids.end()}};
     session::Queue& q = session_->queue();
     std::size_t before = q.size();

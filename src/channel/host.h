@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "base/ip.h"
 #include "channel/counters.h"
+#include "channel/event.h"
 #include "channel/fanout.h"
 #include "model/session_record.h"
 #include "mqtt/packets.h"
@@ -31,6 +33,8 @@ class Transport {
   virtual void deadline_changed() = 0;
   /// The other end as "address:port", for logs and authentication.
   virtual std::string peer() const = 0;
+  /// Its address alone, none for Unix sockets.
+  virtual Ip address() const = 0;
   /// From the client certificate, "" = none.
   virtual std::string tls_identity() const = 0;
 
@@ -41,6 +45,7 @@ class Transport {
 /// What the broker remembers of a topic, so that the next message on it costs no look-up. Belongs to one shard.
 struct TopicMemo : boost::intrusive_ref_counter<TopicMemo, boost::thread_unsafe_counter> {
   std::string topic;
+  bool passing = false;  ///< takes much memory: not to be kept, but asked for again with the next message
   virtual ~TopicMemo() = default;
 };
 using TopicMemoPtr = boost::intrusive_ptr<TopicMemo>;
@@ -83,6 +88,8 @@ class Host {
   /// The time of this turn, set by whoever runs the host.
   MonoTime now{};
   WallTime wall{};
+  bool memory_full = false;  ///< nothing that can be refused may grow
+  EventMask hears;
   /// Reused by all channels of the shard while they decode.
   struct Decoded {
     mqtt::Connect connect;
@@ -95,7 +102,15 @@ class Host {
     std::vector<SubscribeItem> items;
   } decoded;
 
+  /// For kinds that it hears.
+  virtual void happened(const Event& e) = 0;
+
   // --- coming in
+  /// A connection is being refused with this reason.
+  virtual void refused(Channel& c, mqtt::Reason reason) = 0;
+  /// CONNECT is complete. → Channel::admitted, at once or when it is this connection's turn. `durable`: for a session
+  /// that outlives the connection.
+  virtual void admit(Channel& c, std::string_view client_id, bool durable) = 0;
   /// → Channel::authenticated
   virtual void authenticate(Channel& c, const ports::Credentials& who) = 0;
   virtual std::unique_ptr<ports::AuthExchange> start_exchange(std::string_view method,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "base/utf8.h"
 #include "channel/channel.h"
+#include "channel/publish_rate.h"
 #include "model/topic.h"
 #include "mqtt/encoder.h"
 
@@ -34,6 +35,8 @@ bool Channel::resolve_alias(const mqtt::Publish& p, std::string_view& topic) {
 void Channel::on_publish(const Frame& f) {
   mqtt::Publish& p = host_.decoded.publish;
   if (Reason e = mqtt::decode_publish(version_, f.flags, f.body, p); !ok(e)) return fail(e);
+  if (rate_) [[unlikely]]
+    rate_->take(f.whole.size(), host_.now);
   host_.counters.publishes_received.add();
   host_.counters.payload_received.add(p.payload.size());
   std::string_view topic = p.topic;
@@ -55,8 +58,16 @@ void Channel::on_publish(const Frame& f) {
     return fail(Reason::topic_name_invalid);
   memo_ = host_.memo(topic);
   memo_allowed_ = host_.may_publish(*this, topic, false);
-  memo_may_retain_ = memo_allowed_ && host_.may_publish(*this, topic, true);
+  memo_may_retain_ = Known::no_idea;
+  if (!memo_allowed_) tell(EventKind::denied_publish, "not authorized", topic);
   accept_publish(p, topic, f);
+}
+
+/// As memo_allowed_, for messages that are retained; asked with the first of them.
+bool Channel::may_retain(std::string_view topic) {
+  if (memo_may_retain_ == Known::no_idea)
+    memo_may_retain_ = host_.may_publish(*this, topic, true) ? Known::yes : Known::no;
+  return memo_may_retain_ == Known::yes;
 }
 
 void Channel::accept_publish(const mqtt::Publish& p, std::string_view topic, const Frame& f) {
@@ -84,7 +95,7 @@ void Channel::accept_publish(const mqtt::Publish& p, std::string_view topic, con
 
   Routed r{false, Reason::not_authorized};
   std::uint64_t seq = acks_ ? acks_->next_seq() : 1;
-  if (p.retain ? memo_may_retain_ : memo_allowed_) [[likely]] {
+  if (memo_allowed_ && (!p.retain || may_retain(topic))) [[likely]] {
     model::MessageView m;
     m.topic = topic;
     m.payload = p.payload;
@@ -104,6 +115,8 @@ void Channel::accept_publish(const mqtt::Publish& p, std::string_view topic, con
       if (p.qos) frame.id_at = static_cast<std::uint32_t>(topic.data() + topic.size() - f.whole.data());
     }
     r = host_.route(*this, memo_, m, frame, p.packet_id, seq);
+    if (memo_ && memo_->passing) [[unlikely]]
+      memo_.reset();
   } else {
     host_.counters.publishes_denied.add();
   }

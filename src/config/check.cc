@@ -96,6 +96,9 @@ void check_relations(Loaded& loaded) {
     add(loaded, bind, bind, quote(l.bind.text()),
         fmt::format("the same as {}; give each listener its own address", first->second));
   }
+  if (!c.auth.http.acl_url.empty() && !c.auth.acl_file.empty())
+    add(loaded, "auth.acl_file", "auth.acl_file", quote(c.auth.acl_file),
+        "means nothing beside auth.http.acl_url; leave out one of them");
 }
 
 void check_files(Loaded& loaded) {
@@ -115,6 +118,10 @@ void check_files(Loaded& loaded) {
   check_file(loaded, "auth.scram_file", c.auth.scram_file);
   check_file(loaded, "auth.password_file", c.auth.password_file);
   check_file(loaded, "auth.acl_file", c.auth.acl_file);
+  check_file(loaded, "auth.redis.ca_file", c.auth.redis.ca_file);
+  check_file(loaded, "auth.certificate_map", c.auth.certificate_map);
+  check_file(loaded, "auth.http.ca_file", c.auth.http.ca_file);
+  check_file(loaded, "auth.http.token_file", c.auth.http.token_file);
   check_file(loaded, "auth.jwt.secret_file", c.auth.jwt.secret_file);
   check_file(loaded, "auth.jwt.rs256_file", c.auth.jwt.rs256_file);
   check_file(loaded, "auth.jwt.es256_file", c.auth.jwt.es256_file);

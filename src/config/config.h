@@ -22,6 +22,7 @@ enum class StoreKind : std::uint8_t { memory, embedded };
 enum class WriteConcern : std::uint8_t { fsync, interval, none };
 enum class SharedStrategy : std::uint8_t { round_robin, random, hash, least_inflight };
 enum class LogLevel : std::uint8_t { trace, debug, info, warn, error };
+enum class EventLog : std::uint8_t { none, refusals, all };
 enum class LogFormat : std::uint8_t { text, json };
 
 inline constexpr std::size_t kListenerKinds = 4;
@@ -100,6 +101,38 @@ struct AuthConfig {
     bool require_expiry = true;
     std::uint32_t leeway = 30;  ///< seconds
   } jwt;
+  struct Redis {
+    std::string url;      ///< "" = is not asked
+    std::string ca_file;  ///< "" = whom the system trusts
+    std::string prefix = "sb:";
+    std::uint32_t timeout = 2000;  ///< milliseconds
+    std::uint32_t cache = 60;      ///< seconds
+  } redis;
+  std::string certificate_map;  ///< "" = the identity of a certificate is the user name
+  struct Http {
+    std::string url, acl_url;         ///< "" = is not asked
+    std::string ca_file, token_file;  ///< "" = whom the system trusts, no token
+    std::uint32_t timeout = 3000;     ///< milliseconds
+    std::uint32_t cache = 60;         ///< seconds
+    std::uint32_t acl_ttl = 300;      ///< seconds
+    std::uint32_t max_pending = 1000;
+    std::uint32_t failures = 5;
+    std::uint32_t retry_after = 10;  ///< seconds
+  } http;
+};
+
+struct BansConfig {
+  std::string file;            ///< "" = none
+  std::uint32_t flapping = 0;  ///< connects, 0 = off
+  std::uint32_t flapping_window = 60;
+  std::uint32_t failures = 0;  ///< refused logins, 0 = off
+  std::uint32_t failures_window = 60;
+  std::uint32_t time = 300;  ///< seconds, as the windows
+};
+
+struct EventsConfig {
+  EventLog log = EventLog::refusals;
+  bool topics = false;
 };
 
 struct ResponseConfig {
@@ -129,6 +162,8 @@ struct Config {
   SessionConfig session;
   SysConfig sys;
   AuthConfig auth;
+  BansConfig bans;
+  EventsConfig events;
   ResponseConfig response;
   ServerConfig server;
   LogConfig log;

@@ -6,6 +6,8 @@
 #include <cctype>
 
 #include "config/rows.h"
+#include "http/url.h"
+#include "redis/url.h"
 
 namespace sb::config {
 namespace {
@@ -19,6 +21,7 @@ constexpr std::array<std::string_view, 1> kLaterStoreKinds = {"redis"};
 constexpr std::array<std::string_view, 3> kWriteConcerns = {"fsync", "interval", "none"};
 constexpr std::array<std::string_view, 4> kSharedStrategies = {"round_robin", "random", "hash", "least_inflight"};
 constexpr std::array<std::string_view, 5> kLogLevels = {"trace", "debug", "info", "warn", "error"};
+constexpr std::array<std::string_view, 3> kEventLogs = {"none", "refusals", "all"};
 constexpr std::array<std::string_view, 2> kLogFormats = {"text", "json"};
 
 // A node name is part of topics ($SYS) and of names in the store.
@@ -104,6 +107,94 @@ void add_jwt_keys(Rows<Config>& row) {
                "How far the clock of who issues tokens may be off.");
 }
 
+void add_ban_keys(Rows<Config>& row) {
+  row.text("bans.file", SB_FIELD(bans.file), kPath, reload,
+           "File of who may not come in (docs/security.md). A reload reads it again, and closes connections of whom it "
+           "names. Empty: none.");
+  row.number(
+      "bans.flapping", SB_FIELD(bans.flapping), {0, 1'000'000}, reload,
+      "Connects of one client id from one address within `bans.flapping_window` at which this pair is banned for "
+      "`bans.time`. 0: never.");
+  row.duration("bans.flapping_window", SB_FIELD(bans.flapping_window), {1, 86400}, reload, "See `bans.flapping`.");
+  row.number("bans.failures", SB_FIELD(bans.failures), {0, 1'000'000}, reload,
+             "Refused logins from one address within `bans.failures_window` at which the address is banned for "
+             "`bans.time`. 0: never.");
+  row.duration("bans.failures_window", SB_FIELD(bans.failures_window), {1, 86400}, reload, "See `bans.failures`.");
+  row.duration("bans.time", SB_FIELD(bans.time), {1, 31'536'000}, reload, "How long these bans last.");
+}
+
+std::string check_http_url(const Value& v) {
+  std::string why;
+  const auto& text = std::get<std::string>(v);
+  if (text.empty() || http::parse_url(text, why)) return "";
+  if (why.find("password") != why.npos) return why + "; put what the server wants into `auth.http.token_file`";
+  return why + "; write a URL such as \"https://auth.example.org/mqtt\"";
+}
+
+void add_http_keys(Rows<Config>& row) {
+  row.text("auth.http.url", SB_FIELD(auth.http.url), {0, 4096}, reload,
+           "Where to ask who a client is that shows a user name or a password which nothing above knows: `http://` or "
+           "`https://` (docs/security.md has the form). Without a good answer the client is refused. Empty: nobody is "
+           "asked.")
+      .check = check_http_url;
+  row.text(
+         "auth.http.acl_url", SB_FIELD(auth.http.acl_url), {0, 4096}, restart,
+         "Where to ask what a client may do, once when it comes in and again from half of `auth.http.acl_ttl` on. Who "
+         "got rights with a token or from `auth.http.url` has those. In place of `auth.acl_file`. Empty: nobody is "
+         "asked.")
+      .check = check_http_url;
+  row.duration("auth.http.timeout", SB_FIELD(auth.http.timeout), {10, 60'000}, reload,
+               "Time for an answer, from waiting for a connection to its last byte.")
+      .unit_ms = 1;
+  row.duration("auth.http.cache", SB_FIELD(auth.http.cache), {0, 86400}, reload,
+               "How long an answer of `auth.http.url` is remembered, good ones and bad ones, unless it says so itself "
+               "(`ttl`). 0: not at all.");
+  row.duration("auth.http.acl_ttl", SB_FIELD(auth.http.acl_ttl), {4, 86400}, reload,
+               "How long rights from `auth.http.acl_url` hold, unless they say so themselves (`ttl`). When they could "
+               "not be renewed by then, the client may do nothing until they are.");
+  row.text("auth.http.ca_file", SB_FIELD(auth.http.ca_file), kPath, reload,
+           "PEM file with the authorities that `https://` servers are checked against. Empty: those of the system.");
+  row.text("auth.http.token_file", SB_FIELD(auth.http.token_file), kPath, reload,
+           "File with a token that is sent as `Authorization: Bearer`. Empty: none.");
+  row.number("auth.http.max_pending", SB_FIELD(auth.http.max_pending), {1, 1'000'000}, reload,
+             "Questions that wait for one of 16 connections to a server. Above, clients are refused with 0x89.");
+  row.number("auth.http.failures", SB_FIELD(auth.http.failures), {1, 1'000'000}, reload,
+             "After so many questions in a row without a good answer a server is left alone for a while, and who would "
+             "need it is refused at once.");
+  row.duration("auth.http.retry_after", SB_FIELD(auth.http.retry_after), {1, 3600}, reload,
+               "How long it is left alone. Then one question decides.");
+}
+
+std::string check_redis_url(const Value& v) {
+  const auto& text = std::get<std::string>(v);
+  if (text.empty()) return "";
+  std::string why;
+  const auto url = redis::parse_url(text, why);
+  if (!url) return why + "; write a URL such as \"redis://user:password@127.0.0.1:6379/0\"";
+  return url->password == "***" ? "has no password any more, it was hidden when it was shown; write the real one" : "";
+}
+
+void add_redis_keys(Rows<Config>& row) {
+  Key& url = row.text(
+      "auth.redis.url", SB_FIELD(auth.redis.url), {0, 4096}, restart,
+      "Redis with users and their rights (docs/security.md has the form), asked for user names that no file has: "
+      "`redis://`, `rediss://`, `unix://`, `redis+sentinel://` or `redis+cluster://`. When it does not answer, clients "
+      "are refused. Empty: it is not asked.");
+  url.check = check_redis_url;
+  url.hides_password = true;
+  row.text("auth.redis.ca_file", SB_FIELD(auth.redis.ca_file), kPath, restart,
+           "PEM file with the authorities that the certificate of `rediss://` is checked against. Empty: those of the "
+           "system.");
+  row.text("auth.redis.prefix", SB_FIELD(auth.redis.prefix), {0, 256}, restart,
+           "What the keys of users begin with, in front of `{u:NAME}`.");
+  row.duration("auth.redis.timeout", SB_FIELD(auth.redis.timeout), {10, 60'000}, restart,
+               "Time for an answer of Redis, with all that it takes to get one.")
+      .unit_ms = 1;
+  row.duration("auth.redis.cache", SB_FIELD(auth.redis.cache), {2, 86400}, restart,
+               "How old what is known of a user may be. Within that time a change takes effect; rights that could not "
+               "be asked for again by then allow nothing until they are.");
+}
+
 void add_security_keys(std::vector<Key>& out) {
   Rows<Config> row(out);
   row.choice("auth.allow_anonymous", SB_FIELD(auth.allow_anonymous), kAnonymous, reload,
@@ -112,7 +203,7 @@ void add_security_keys(std::vector<Key>& out) {
              "socket only. A listener's own `allow_anonymous` wins over this one.");
   row.text("auth.password_file", SB_FIELD(auth.password_file), kPath, reload,
            "File of users (`signalbox passwd` writes it), for user name and password in CONNECT, and for SCRAM. A name "
-           "that is not in it is refused. Empty: passwords are not looked at.");
+           "that is not in it is refused, unless `auth.redis.url` or `auth.http.url` is asked. Empty: no file.");
   row.text("auth.scram_file", SB_FIELD(auth.scram_file), kPath, reload,
            "File of users for SCRAM-SHA-256 (enhanced authentication), when it is another one than "
            "`auth.password_file`. Without users SCRAM is not offered.");
@@ -120,7 +211,15 @@ void add_security_keys(std::vector<Key>& out) {
            "File of rights in Mosquitto's format: who may publish and receive what (docs/security.md). Rights that a "
            "reload takes away are gone at once, for sessions that are connected or away and for messages that wait. "
            "Empty: everything is allowed.");
+  row.text(
+      "auth.certificate_map", SB_FIELD(auth.certificate_map), kPath, reload,
+      "File that gives the identities of client certificates (`identity_as_username`) user names, one "
+      "`IDENTITY -> USER` in a line, with a `*` on each side at most; an identity without a line is refused. Empty: "
+      "the identity is the user name.");
   add_jwt_keys(row);
+  add_redis_keys(row);
+  add_http_keys(row);
+  add_ban_keys(row);
   row.text("response.information", SB_FIELD(response.information), {0, 65535}, reload,
            "Topic prefix that a v5 client is told as Response Information when it asks for it. Empty: none.")
       .check = check_topic_prefix;
@@ -130,6 +229,11 @@ void add_security_keys(std::vector<Key>& out) {
 
 void add_log_keys(std::vector<Key>& out) {
   Rows<Config> row(out);
+  row.choice("events.log", SB_FIELD(events.log), kEventLogs, reload,
+             "Events of clients in the log. `refusals`: who was refused, banned, limited, denied something or thrown "
+             "out, one line a second of each kind. `all`: every connect, disconnect and takeover as well.");
+  row.boolean("events.topics", SB_FIELD(events.topics), reload,
+              "Whether all events are published as JSON on `$SYS/brokers/events/#`, too.");
   row.choice("log.level", SB_FIELD(log.level), kLogLevels, reload, "Least important event that is logged.");
   row.choice("log.format", SB_FIELD(log.format), kLogFormats, restart,
              "`text`: `key=value` pairs. `json`: one object per line.");
@@ -140,7 +244,7 @@ void add_log_keys(std::vector<Key>& out) {
 const std::vector<Key>& keys() {
   static const std::vector<Key> all = [] {
     std::vector<Key> out;
-    out.reserve(96);  // the builders hand out references
+    out.reserve(160);  // the builders hand out references
     add_general_keys(out);
     add_listener_keys(out);
     add_security_keys(out);

@@ -16,7 +16,8 @@ void add_packet_limits(Rows<Config>& row) {
   row.size("limits.max_packet_size", SB_FIELD(limits.max_packet_size), {16, 256 * kMiB}, reload,
            "Largest packet a client may send. Above: DISCONNECT 0x95, and the connection is closed.");
   row.number("limits.topic_levels", SB_FIELD(limits.topic_levels), {1, 1024}, reload,
-             "Levels of a topic name or filter. Above: refused with 0x90 or 0x8F; v3 clients are closed.");
+             "Levels of a topic name or filter. Above: a PUBLISH ends the connection (0x90), a SUBSCRIBE is refused "
+             "with 0x97 (v3: 0x80), a CONNECT with such a will with 0x90.");
   row.number("limits.topic_length", SB_FIELD(limits.topic_length), kCount16, reload,
              "Bytes of a topic name or filter. Above: as `limits.topic_levels`.");
 }
@@ -42,6 +43,11 @@ void add_connection_limits(Rows<Config>& row) {
            "the session's queue.");
   row.duration("limits.output_stall", SB_FIELD(limits.output_stall), {0, 86400}, reload,
                "Time without any progress of a full output before the connection is closed. 0: never.");
+  row.number("limits.publish_rate", SB_FIELD(limits.publish_rate), {0, kU32}, reload,
+             "Messages a second that a client may publish, and as many at once. Above: it is read more slowly; nothing "
+             "is dropped. 0: no bound.");
+  row.size("limits.publish_bytes", SB_FIELD(limits.publish_bytes), {0, 64 * kGiB}, reload,
+           "The same in bytes a second of PUBLISH packets. 0: no bound.");
 }
 
 void add_session_limits(Rows<Config>& row) {
@@ -50,7 +56,8 @@ void add_session_limits(Rows<Config>& row) {
   row.number("limits.queued_messages", SB_FIELD(limits.queued_messages), kCount32, reload,
              "Messages that wait for the window of a session. At a full queue `limits.drop_oldest` decides.");
   row.size("limits.queued_bytes", SB_FIELD(limits.queued_bytes), {kKiB, 64 * kGiB}, reload,
-           "The same in bytes: whichever is reached first.");
+           "The same in bytes: whichever is reached first. Messages under way to a durable session or a member of a "
+           "shared group are bounded by as much: above, the next ones wait for acknowledgements.");
   row.boolean("limits.drop_oldest", SB_FIELD(limits.drop_oldest), reload,
               "What is dropped, and counted, at a full queue: the oldest waiting message (true) or the new "
               "one (false).");
@@ -69,10 +76,25 @@ void add_session_limits(Rows<Config>& row) {
 void add_node_limits(Rows<Config>& row) {
   row.number("limits.connections", SB_FIELD(limits.connections), {0, kU32}, restart,
              "Connections at once. Above: closed at accept, and counted. 0: as many as the open-file limit allows.");
+  row.number("limits.connections_per_address", SB_FIELD(limits.connections_per_address), {0, kU32}, restart,
+             "Connections at once from one IP address; behind a proxy, the one that the PROXY protocol says. Above: "
+             "closed at accept, and counted. 0: no bound, for networks whose clients share an address.");
+  row.number("limits.half_open", SB_FIELD(limits.half_open), kCount32, restart,
+             "Connections that have not sent a complete CONNECT. Above: the oldest of them is closed, so that others "
+             "still get in.");
+  row.number("limits.connect_rate", SB_FIELD(limits.connect_rate), {0, kU32}, restart,
+             "CONNECTs a second that are worked on. More of them wait, those of durable sessions in front, up to "
+             "`limits.connect_timeout`; then they are refused with 0x9F. 0: no bound.");
+  row.size("limits.memory", SB_FIELD(limits.memory), {0, 1024 * kGiB}, restart,
+           "Memory of the process at which new work is refused: CONNECT and SUBSCRIBE with 0x97, messages for a store "
+           "in memory as well; clients that are behind get nothing more until it is less. 0: four fifths of what the "
+           "machine or the container has.");
   row.number(
       "limits.retained_messages", SB_FIELD(limits.retained_messages), {0, kU32}, restart,
       "Retained messages. Above: refused with 0x97, and counted; of v3 clients it is only counted: the message is "
       "delivered and not retained.");
+  row.size("limits.retained_bytes", SB_FIELD(limits.retained_bytes), {kKiB, 1024 * kGiB}, restart,
+           "Bytes of retained messages with their topics: whichever is reached first.");
   row.size("limits.log_bytes", SB_FIELD(limits.log_bytes), {64 * kKiB, 1024 * kGiB}, restart,
            "Bytes of the stored messages of one durable filter. Above: the oldest go, and the sessions that "
            "had not "
@@ -93,6 +115,8 @@ void add_node_limits(Rows<Config>& row) {
              "Topics whose receivers one shard remembers.");
   row.size("limits.tail_cache_bytes", SB_FIELD(limits.tail_cache_bytes), {4 * kKiB, 16 * kGiB}, restart,
            "Newest messages of one log that are kept in memory, per shard.");
+  row.size("limits.tail_caches_bytes", SB_FIELD(limits.tail_caches_bytes), {kMiB, 1024 * kGiB}, restart,
+           "The same of all logs and shards together. Above: sessions that are behind read from the store.");
 }
 
 }  // namespace

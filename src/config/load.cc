@@ -79,7 +79,11 @@ class Merger {
     }
     std::string problem;
     auto value = parse_value(*e.key, default_value(out_.config, e), in_brackets(*e.key, s.raw), problem);
-    if (!value) return out_.errors.push_back(error_at(s, std::move(problem), true));
+    if (!value) {
+      Setting shown = s;
+      if (e.key->hides_password) shown.raw.text = without_password(shown.raw.text);
+      return out_.errors.push_back(error_at(shown, std::move(problem), true));
+    }
     e.key->set(out_.config, e.listener, *value);
     out_.origins[e.name] = s.origin;
   }

@@ -110,7 +110,8 @@ std::string to_toml(const Key& key, const Value& value) {
     case Type::address:
       break;
   }
-  return quote(std::get<std::string>(value));
+  const auto& text = std::get<std::string>(value);
+  return quote(key.hides_password ? without_password(text) : text);
 }
 
 std::string allowed(const Key& key) {

@@ -50,6 +50,7 @@ struct Key {
   std::span<const std::string_view> later;    ///< choice: names that a later version will know
   unsigned kinds = 0;                         ///< 0 = not a listener's key; else bit n = ListenerKind n has it
   bool extra_only = false;                    ///< only in [[listeners.extra]]
+  bool hides_password = false;                ///< text: a URL, of which everything is shown but the password
   /// Further conditions on a well-typed value: "" or what is wrong, then "; " and the remedy.
   std::function<std::string(const Value&)> check;
   std::function<Value(const Config&, std::size_t listener)> get;
@@ -80,7 +81,7 @@ std::string_view section_of(std::string_view name);
 /// "bind" of "listeners.mqtt.bind".
 std::string_view leaf_of(std::string_view name);
 
-/// The value as it is written in a TOML file.
+/// The value as it is written in a TOML file; a password is hidden.
 std::string to_toml(const Key& key, const Value& value);
 
 /// "a size from 16 to 256MiB": what may be written, for error messages and documentation.

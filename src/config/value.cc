@@ -106,6 +106,14 @@ std::string quote(std::string_view s) {
   return out += '"';
 }
 
+std::string without_password(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  const std::size_t begin = scheme == url.npos ? 0 : scheme + 3;
+  const std::size_t at = url.rfind('@'), colon = url.find(':', begin);
+  if (at == url.npos || colon == url.npos || colon > at) return std::string(url);
+  return fmt::format("{}***{}", url.substr(0, colon + 1), url.substr(at));
+}
+
 std::string show(const Raw& raw) {
   switch (raw.kind) {
     case Raw::Kind::array:

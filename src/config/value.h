@@ -41,6 +41,8 @@ std::string show(const Raw& raw);
 /// `s` as a TOML basic string, in quotes. Control characters and bytes that are not UTF-8 are escaped, so
 /// that it is safe to print (the latter as U+FFFD).
 std::string quote(std::string_view s);
+/// A URL with `***` in place of the password, if it has one.
+std::string without_password(std::string_view url);
 
 /// "4MiB" or "1000": the largest binary unit that divides `bytes`.
 std::string format_size(std::uint64_t bytes);

@@ -54,6 +54,17 @@ inline FrameStatus take_frame(std::string_view& in, std::uint32_t max_size, Fram
   return FrameStatus::complete;
 }
 
+/// Bytes of the packet that `in` begins with, as its fixed header says; 0 when that is not there yet.
+inline std::size_t announced_size(std::string_view in) {
+  std::size_t length = 0;
+  for (std::size_t i = 1; i < in.size() && i < 5; ++i) {
+    const auto b = static_cast<unsigned char>(in[i]);
+    length |= static_cast<std::size_t>(b & 0x7F) << 7 * (i - 1);
+    if (!(b & 0x80)) return i + 1 + length;
+  }
+  return 0;
+}
+
 /// Bytes that a Variable Byte Integer takes.
 constexpr std::size_t varint_size(std::uint32_t v) { return v < 128 ? 1 : v < 16384 ? 2 : v < 2097152 ? 3 : 4; }
 

@@ -121,11 +121,38 @@ void Acceptor::close() {
   fd_ = -1;
 }
 
-void Acceptor::refuse(int fd, const char* why) {
+void Acceptor::refuse(int fd, const PeerAddress& peer, Counter counter, std::string_view why) {
   ::close(fd);
-  home_->core().counters.connects_refused.add();
-  if (log_limit_.pass())
-    log::warn("connection refused listener={} reason=\"{}\" suppressed={}", address_, why, log_limit_.suppressed());
+  (home_->core().counters.*counter).add();
+  home_->refused(peer.text(), why);
+}
+
+bool Acceptor::let_in(int fd, const PeerAddress& peer) {
+  switch (context_.gate->enter(peer.ip, home_->loop().wall())) {
+    case Gate::Verdict::in:
+      return true;
+    case Gate::Verdict::too_many:
+      return refuse(fd, peer, &channel::Counters::refused_address, "limits.connections_per_address"), false;
+    case Gate::Verdict::banned:
+      return refuse(fd, peer, &channel::Counters::refused_banned, "banned"), false;
+  }
+  return false;
+}
+
+/// In turn, but for shards that have notably more than the one with the fewest: otherwise one that has just shed a
+/// half-open connection would get all newcomers. `all`: the connections of all of them.
+Shard* Acceptor::least_loaded(std::size_t& all) {
+  std::size_t least = SIZE_MAX;
+  for (Shard* s : shards_) {
+    all += s->load();
+    least = std::min(least, s->load());
+  }
+  Shard* to = nullptr;
+  for (std::size_t tries = 0; tries < shards_.size(); ++tries) {  // loads change meanwhile
+    to = shards_[next_++ % shards_.size()];
+    if (to->load() <= least + least / 32) break;
+  }
+  return to;
 }
 
 void Acceptor::on_events(std::uint32_t) {
@@ -141,26 +168,25 @@ void Acceptor::on_events(std::uint32_t) {
       again = kRetry;
       break;
     }
+    const PeerAddress peer = PeerAddress::from(from);
     std::size_t all = 0;
-    Shard* least = shards_.front();
-    for (Shard* s : shards_) {
-      all += s->load();
-      if (s->load() < least->load()) least = s;
-    }
+    Shard* to = least_loaded(all);
     if (all >= bound_) {
-      refuse(fd, "limits.connections reached");
+      refuse(fd, peer, &channel::Counters::refused_connections, "limits.connections");
       continue;
     }
     std::uint32_t mine = context_.max_connections.load(std::memory_order_relaxed);
     if (mine && context_.connections.load(std::memory_order_relaxed) >= mine) {
-      refuse(fd, "max_connections of the listener reached");
+      refuse(fd, peer, &channel::Counters::refused_connections, "max_connections of the listener");
       continue;
     }
+    // Behind a proxy it is the address in its header that counts (Connection::take_proxy).
+    if (context_.proxy == ProxyMode::off && !let_in(fd, peer)) continue;
     context_.connections.fetch_add(1, std::memory_order_relaxed);
-    if (least == home_)
-      home_->adopt(fd, context_, PeerAddress::from(from));
+    if (to == home_)
+      home_->adopt(fd, context_, peer);
     else
-      least->hand_over(fd, context_, PeerAddress::from(from));
+      to->hand_over(fd, context_, peer);
   }
   // More are waiting, or descriptors ran out: edge-triggered, so it has to come back by itself.
   home_->loop().timers().set(*this, home_->loop().now() + again);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/result.h"
+#include "channel/counters.h"
 #include "io/event_loop.h"
 #include "net/listener_context.h"
 #include "net/peer_address.h"
@@ -37,14 +38,18 @@ class Acceptor final : public io::EventHandler, public io::Timer {
 
  private:
   explicit Acceptor(const ListenerOptions& o) : context_(o) {}
-  void refuse(int fd, const char* why);
+  using Counter = channel::Counter channel::Counters::*;
+  void refuse(int fd, const PeerAddress& peer, Counter counter, std::string_view why);
+  bool let_in(int fd, const PeerAddress& peer);
+  Shard* least_loaded(std::size_t& all);
   int fd_ = -1;
   std::string address_, unix_path_;
   ListenerContext context_;
   Shard* home_ = nullptr;
   std::vector<Shard*> shards_;
+  std::size_t next_ = 0;
   std::size_t bound_ = 0;
-  log::RateLimit log_limit_;
+  log::RateLimit log_limit_;  ///< of accept's errors
 };
 
 }  // namespace sb::net

@@ -15,11 +15,17 @@
 
 namespace sb::net {
 namespace {
-constexpr Seconds kLinger{5};  // for the last output of a connection that is closing
+constexpr Seconds kLinger{5};                          // for the last output of a connection that is closing
+constexpr std::size_t kKeptWithoutMemory = 64 * 1024;  // bytes of a packet that is not complete
 }  // namespace
 
 Connection::Connection(Shard& shard, int fd, ListenerContext& listener, const PeerAddress& peer)
-    : shard_(shard), listener_(listener), fd_(fd), peer_(peer), channel_(*this, shard.core(), listener.channel()) {
+    : shard_(shard),
+      listener_(listener),
+      fd_(fd),
+      peer_(peer),
+      counted_(listener.proxy == ProxyMode::off),
+      channel_(*this, shard.core(), listener.channel()) {
   if (!listener.is_tls() && !listener.is_ws() && listener.proxy == ProxyMode::off) return;
   layers_ = std::make_unique<Layers>();
   layers_->proxy_pending = listener.proxy != ProxyMode::off;
@@ -30,13 +36,31 @@ Connection::Connection(Shard& shard, int fd, ListenerContext& listener, const Pe
 Connection::~Connection() {
   shard_.loop().timers().cancel(*this);
   if (fd_ >= 0) ::close(fd_);
+  no_newcomer();
+  if (counted_) listener_.gate->leave(peer_.ip);
   listener_.connections.fetch_sub(1, std::memory_order_relaxed);
 }
 
 bool Connection::start() {
   if (shard_.loop().add(fd_, kReadEvents, this)) return false;
   set_timer();
+  newcomer_ = shard_.newcomers().add(this);
   return true;
+}
+
+void Connection::no_newcomer() {
+  if (newcomer_) shard_.newcomers().remove(std::exchange(newcomer_, 0));
+}
+
+void Connection::give_up() {
+  shard_.core().counters.refused_half_open.add();
+  shard_.refused(peer(), "limits.half_open");
+  no_newcomer();
+  lost();
+}
+
+bool Connection::handshaking() const {
+  return newcomer_ && layers_ && layers_->tls && !layers_->tls->established() && !layers_->proxy_pending;
 }
 
 std::string Connection::peer() const { return layers_ && layers_->proxy_peer ? *layers_->proxy_peer : peer_.text(); }
@@ -74,6 +98,11 @@ void Connection::read_socket() {
   }
   if (paused_) return;  // resume_input comes back to it
   if (shard_.core().congested()) return shard_.want_read(this);
+  if (layers_ && handshaking() && !shard_.newcomers().may_handshake(newcomer_, this)) return;
+  if (tail_size_ > kKeptWithoutMemory && shard_.core().memory_full) {
+    shard_.core().counters.refused_memory.add();
+    return channel_.shut_down(mqtt::Reason::quota_exceeded);
+  }
   bool into_tail = tail_size_ > Shard::kHeadroom && !layers_;
   char* to = shard_.read_buffer();
   std::size_t room = Shard::kReadChunk;
@@ -137,6 +166,7 @@ void Connection::to_channel(char* data, std::size_t n) {
   in_input_ = true;
   std::size_t taken = channel_.input({data, n});
   in_input_ = false;
+  check_newcomer();
   if (channel_.state() == channel::Channel::State::closed) return drop_tail();
   paused_ = channel_.input_waits();
   if (taken == n) {
@@ -153,6 +183,7 @@ void Connection::run_tail() {
   in_input_ = true;
   std::size_t taken = channel_.input({tail_.get(), tail_size_});
   in_input_ = false;
+  check_newcomer();
   if (channel_.state() == channel::Channel::State::closed) return drop_tail();
   paused_ = channel_.input_waits();
   if (taken == tail_size_) return drop_tail();
@@ -160,16 +191,31 @@ void Connection::run_tail() {
   tail_size_ -= static_cast<std::uint32_t>(taken);
 }
 
-/// Appends to the tail. It has room for the whole packet that it begins with, as far as that is known and came near.
+void Connection::drop_tail() {
+  tail_.reset();
+  tail_size_ = tail_capacity_ = 0;
+  if (newcomer_) shard_.newcomers().keeps(newcomer_, this, 0);
+}
+
+/// Small ones fit exactly; a large one grows in steps, up to the packet that it begins with.
+std::size_t Connection::tail_capacity_for(std::string_view rest) const {
+  const std::size_t size = tail_size_ + rest.size();
+  if (size <= Shard::kHeadroom) return std::max<std::size_t>(size, 64);
+  const std::size_t packet = mqtt::announced_size(tail_size_ ? std::string_view(tail_.get(), tail_size_) : rest);
+  const std::size_t step = size * 2 + 64 * 1024;
+  return packet > size ? std::min(packet, step) : step;
+}
+
+/// Appends to the tail; without `rest` it gets more room.
 void Connection::save_tail(std::string_view rest) {
   std::size_t size = tail_size_ + rest.size();
-  if (size > tail_capacity_ || rest.empty()) {
-    std::size_t capacity = std::max<std::size_t>(size, 64);
-    if (size > Shard::kHeadroom) capacity = size * 2 + 64 * 1024;
+  const std::size_t capacity = size > tail_capacity_ || rest.empty() ? tail_capacity_for(rest) : 0;
+  if (capacity > tail_capacity_) {
     auto wider = std::make_unique<char[]>(capacity);
     if (tail_size_) std::memcpy(wider.get(), tail_.get(), tail_size_);
     tail_ = std::move(wider);
     tail_capacity_ = static_cast<std::uint32_t>(capacity);
+    if (newcomer_) shard_.newcomers().keeps(newcomer_, this, capacity);
   }
   if (!rest.empty()) std::memcpy(tail_.get() + tail_size_, rest.data(), rest.size());
   tail_size_ = static_cast<std::uint32_t>(size);
@@ -203,8 +249,8 @@ void Connection::deadline_changed() { set_timer(); }
 void Connection::on_timer() {
   if (fd_ < 0) return;
   if (shard_.loop().now() >= stall_ends()) {
-    if (!closing_) log::info("output stalled peer={} bytes={}", peer(), channel_.out().size());
-    return lost();
+    if (!closing_) channel_.stalled();
+    return finish();
   }
   channel_.on_deadline();
   if (fd_ >= 0) set_timer();

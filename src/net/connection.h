@@ -17,6 +17,7 @@
 namespace sb::net {
 
 class Shard;
+struct ProxyAddress;
 
 /// One client's socket with the channel behind it: the way of the bytes in and out, through PROXY, TLS and WebSocket
 /// where the listener has them. Idle it holds no buffer. Owner: one shard, which deletes it at the end of the turn in
@@ -35,6 +36,8 @@ class Connection final : public io::EventHandler, public io::Timer, public chann
   void flush();
   bool finished() const { return fd_ < 0; }
   void shut_down(mqtt::Reason reason) { channel_.shut_down(reason); }
+  /// Others need its place more.
+  void give_up();
 
   // --- io
   void on_events(std::uint32_t events) override;
@@ -46,6 +49,7 @@ class Connection final : public io::EventHandler, public io::Timer, public chann
   void resume_input() override;
   void deadline_changed() override;
   std::string peer() const override;
+  Ip address() const override { return peer_.ip; }
   std::string tls_identity() const override;
 
   // --- the shard's
@@ -62,17 +66,23 @@ class Connection final : public io::EventHandler, public io::Timer, public chann
   void to_channel(char* data, std::size_t n);
   void run_tail();
   void save_tail(std::string_view rest);
-  void drop_tail() {
-    tail_.reset();
-    tail_size_ = tail_capacity_ = 0;
-  }
+  void drop_tail();
+  std::size_t tail_capacity_for(std::string_view rest) const;
   void lost();
   void finish();
   MonoTime stall_ends() const;
   void set_timer();
+  bool handshaking() const;
+  void check_newcomer() {
+    if (newcomer_ && channel_.state() != channel::Channel::State::awaiting_connect) no_newcomer();
+  }
+  void no_newcomer();
 
   // connection_layers.cc
   bool take_proxy(char*& data, std::size_t& n);
+  void comes_from(const ProxyAddress& a);
+  bool pass_gate();
+  bool turned_away(std::string_view why);
   bool take_tls(char* data, std::size_t n);
   bool take_ws(char* data, std::size_t n);
   bool tls_over(io::TlsStatus status);
@@ -89,11 +99,13 @@ class Connection final : public io::EventHandler, public io::Timer, public chann
   Shard& shard_;
   ListenerContext& listener_;
   int fd_;
-  PeerAddress peer_;
-  bool closing_ = false;      ///< the channel is done; write out, then close
-  bool blocked_ = false;      ///< the socket takes no more at present
-  bool write_armed_ = false;  ///< EPOLLOUT is asked for
-  bool readable_ = false;     ///< the socket may have more that was not read
+  PeerAddress peer_;            ///< behind a proxy: what it says
+  std::uint32_t newcomer_ = 0;  ///< number among the shard's newcomers
+  bool counted_ = false;        ///< by the gate
+  bool closing_ = false;        ///< the channel is done; write out, then close
+  bool blocked_ = false;        ///< the socket takes no more at present
+  bool write_armed_ = false;    ///< EPOLLOUT is asked for
+  bool readable_ = false;       ///< the socket may have more that was not read
   bool in_input_ = false;
   bool paused_ = false;  ///< the channel did not take all of the tail
   bool end_seen_ = false;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // A connection's way in through PROXY, TLS and WebSocket.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstring>
 
-#include "base/log.h"
 #include "net/connection.h"
 #include "net/layers.h"
 #include "net/proxy_protocol.h"
@@ -21,25 +22,21 @@ bool Connection::take_proxy(char*& data, std::size_t& n) {
     case ProxyParse::need_more:
       return false;
     case ProxyParse::malformed:
-      log::info("malformed PROXY header peer={}", peer_.text());
-      finish();
-      return false;
+      return turned_away("malformed PROXY header");
     case ProxyParse::absent: {
       if (listener_.proxy == ProxyMode::required) {
-        log::info("no PROXY header peer={}", peer_.text());
-        finish();
-        return false;
+        return turned_away("no PROXY header");
       }
       h.size = 0;
       break;
     }
     case ProxyParse::complete:
-      if (!h.local && h.source.family != ProxyAddress::Family::none)
-        layers_->proxy_peer = std::make_unique<std::string>(h.source.text());
+      if (!h.local) comes_from(h.source);
       if (auto name = h.ssl.verified_name(); !name.empty() && listener_.identity != io::TlsIdentity::none)
         layers_->identity = std::make_unique<std::string>(name);
       break;
   }
+  if (!counted_ && !pass_gate()) return false;
   layers_->proxy_pending = false;
   std::unique_ptr<std::string> all = std::move(layers_->proxy_bytes);
   if (h.size >= before) {  // the rest lies in this chunk
@@ -51,6 +48,31 @@ bool Connection::take_proxy(char*& data, std::size_t& n) {
   n = std::min(all->size() - h.size, Shard::kReadChunk);
   std::memmove(data, all->data() + h.size, n);
   return true;
+}
+
+/// What the proxy says of where the client is.
+void Connection::comes_from(const ProxyAddress& a) {
+  using Family = ProxyAddress::Family;
+  if (a.family == Family::unix_socket) layers_->proxy_peer = std::make_unique<std::string>(a.text());
+  if (a.family == Family::ipv4) peer_ = {Ip::v4(a.ip.data()), a.port};
+  if (a.family == Family::ipv6) peer_ = {Ip::v6(a.ip.data()), a.port};
+}
+
+bool Connection::pass_gate() {
+  const Gate::Verdict v = listener_.gate->enter(peer_.ip, shard_.loop().wall());
+  counted_ = v == Gate::Verdict::in;
+  if (counted_) return true;
+  const bool banned = v == Gate::Verdict::banned;
+  auto& counters = shard_.core().counters;
+  (banned ? counters.refused_banned : counters.refused_address).add();
+  return turned_away(banned ? "banned" : "limits.connections_per_address");
+}
+
+/// Ends a connection that has not got to MQTT.
+bool Connection::turned_away(std::string_view why) {
+  shard_.refused(peer(), why);
+  finish();
+  return false;
 }
 
 bool Connection::take_tls(char* data, std::size_t n) {
@@ -88,7 +110,11 @@ bool Connection::take_tls(char* data, std::size_t n) {
 /// The peer said good-bye, or broke the rules: the alert, if there is one, still goes out.
 bool Connection::tls_over(io::TlsStatus status) {
   const io::TlsFailure* why = layers_->tls->failure();
-  if (status == io::TlsStatus::failed) log::info("TLS failed peer={} reason=\"{}\"", peer(), why ? why->detail : "");
+  if (status == io::TlsStatus::failed) {
+    const std::string reason = fmt::format("TLS failed: {}", why ? why->detail : "");
+    if (newcomer_) shard_.refused(peer(), reason);
+    channel_.lost(reason, true);
+  }
   channel_.lost();
   return fd_ >= 0;
 }
@@ -112,7 +138,7 @@ bool Connection::take_ws(char* data, std::size_t n) {
     shard_.want_flush(this);
     layers_->upgrade.reset();
     if (r.kind == io::WsUpgradeResult::Kind::reject) {
-      log::info("WebSocket upgrade refused peer={} status={} reason=\"{}\"", peer(), r.status, r.reason);
+      shard_.refused(peer(), fmt::format("WebSocket upgrade refused, status {}: {}", r.status, r.reason));
       layers_->close_sent = true;
       channel_.lost();
       return fd_ >= 0;

@@ -167,6 +167,7 @@ void Connection::flush() {
     if (channel_.input_waits() && out.size() < channel_.config().limits.output_bytes / 2) channel_.drained();
     return;
   }
+  if (stuck_since_ != kNever) channel_.set_stuck(false);
   blocked_ = false;
   stuck_since_ = kNever;
   if (closing_) {
@@ -185,6 +186,7 @@ void Connection::flush() {
 
 void Connection::blocked() {
   blocked_ = true;
+  channel_.set_stuck(true);
   if (stuck_since_ == kNever) stuck_since_ = shard_.loop().now();
   if (!write_armed_) {
     write_armed_ = true;

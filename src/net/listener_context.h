@@ -11,6 +11,7 @@
 #include "channel/config.h"
 #include "io/tls.h"
 #include "io/ws_upgrade.h"
+#include "net/gate.h"
 
 namespace sb::net {
 
@@ -30,19 +31,27 @@ struct ListenerOptions {
   io::WsUpgradeRules ws;
   ProxyMode proxy = ProxyMode::off;
   std::uint32_t max_connections = 0;  ///< 0 = only the node's bound
+  std::shared_ptr<Gate> gate;         ///< null = everybody
 };
 
 /// What the connections of one listener share. Lives as long as the node; safe for all threads.
 class ListenerContext {
  public:
   explicit ListenerContext(const ListenerOptions& o)
-      : kind(o.kind), identity(o.identity), proxy(o.proxy), ws(o.ws), max_connections(o.max_connections), tls_(o.tls) {
+      : kind(o.kind),
+        identity(o.identity),
+        proxy(o.proxy),
+        ws(o.ws),
+        gate(o.gate ? o.gate : std::make_shared<Gate>(0, nullptr)),
+        max_connections(o.max_connections),
+        tls_(o.tls) {
     set_channel(o.channel);
   }
   const ListenerKind kind;
   const io::TlsIdentity identity;
   const ProxyMode proxy;
   const io::WsUpgradeRules ws;
+  const std::shared_ptr<Gate> gate;
   std::atomic<std::uint32_t> max_connections;
   std::atomic<std::uint32_t> connections{0};
 

@@ -52,9 +52,16 @@ void Shard::adopt(int fd, ListenerContext& listener, const PeerAddress& peer) {
     delete c;
     return;
   }
+  if (half_open_bound_ && newcomers_.half_open() > half_open_bound_) newcomers_.oldest()->give_up();
   c->place = connections_.size();
   connections_.push_back(c);
   load_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Shard::refused(const std::string& peer, std::string_view why) {
+  core_->counters.connects_refused.add();
+  using channel::EventKind;
+  if (core_->hears.has(EventKind::refused)) core_->happened({EventKind::refused, {}, {}, peer, why, {}});
 }
 
 void Shard::shut_down_all(mqtt::Reason reason) {
@@ -69,6 +76,9 @@ bool Shard::on_turn_end() {
     c->read_on();
   }
   working_.clear();
+  while (Connection* c = newcomers_.next()) c->read_on();
+  while (half_open_bound_ && newcomers_.bytes() > half_open_bound_ * kNewcomerBytes)
+    newcomers_.oldest_keeping()->give_up();
 
   bool more = core_->on_turn_end();
   for (std::size_t i = 0; i < dirty_.size(); ++i) {  // grows while it is walked
@@ -91,7 +101,7 @@ bool Shard::on_turn_end() {
     load_.fetch_sub(1, std::memory_order_relaxed);
   }
   dead_.clear();
-  return more || !ready_.empty() || !dirty_.empty();
+  return more || newcomers_.has_waiting() || !ready_.empty() || !dirty_.empty();
 }
 
 }  // namespace sb::net

@@ -8,6 +8,7 @@
 #include "broker/core.h"
 #include "io/event_loop.h"
 #include "net/connection.h"
+#include "net/newcomers.h"
 
 namespace sb::net {
 
@@ -16,12 +17,15 @@ namespace sb::net {
 class Shard final : private io::Turn {
  public:
   static constexpr std::size_t kHeadroom = 8 * 1024;  ///< bytes in front of what is received, for a cut packet's start
-  static constexpr std::size_t kReadChunk = 256 * 1024;  ///< bytes that one read may bring
+  static constexpr std::size_t kNewcomerBytes = 4 * 1024;  ///< kept for a half-open connection, on average
+  static constexpr std::size_t kReadChunk = 256 * 1024;    ///< bytes that one read may bring
 
   Shard();
   ~Shard();
   /// Before start(): the core that runs here.
   void set_core(std::unique_ptr<broker::Core> core) { core_ = std::move(core); }
+  /// Connections without a complete CONNECT; above, the oldest of them is closed. 0 = no bound.
+  void set_half_open_bound(std::size_t n) { half_open_bound_ = n; }
   /// Before the loop runs.
   void start();
 
@@ -43,6 +47,9 @@ class Shard final : private io::Turn {
     c->in_dirty_list = true;
     dirty_.push_back(c);
   }
+  /// A connection that is no client yet was refused.
+  void refused(const std::string& peer, std::string_view why);
+  Newcomers& newcomers() { return newcomers_; }
   void want_read(Connection* c) {
     if (c->in_ready_list) return;
     c->in_ready_list = true;
@@ -53,7 +60,10 @@ class Shard final : private io::Turn {
 
  private:
   class Tick;
-  void on_turn_begin() override { core_->on_turn_begin(); }
+  void on_turn_begin() override {
+    core_->on_turn_begin();
+    newcomers_.new_turn();
+  }
   void on_events_done() override { core_->on_turn_end(); }
   bool on_turn_end() override;
 
@@ -61,6 +71,8 @@ class Shard final : private io::Turn {
   std::unique_ptr<broker::Core> core_;
   std::vector<Connection*> connections_;  ///< all; a connection knows its place
   std::vector<Connection*> dirty_, ready_, dead_, working_;
+  Newcomers newcomers_;
+  std::size_t half_open_bound_ = 0;
   std::unique_ptr<char[]> buffer_, plain_;
   std::unique_ptr<Tick> tick_;
   std::atomic<std::size_t> load_{0};

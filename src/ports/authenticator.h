@@ -18,8 +18,9 @@ struct Credentials {
   std::optional<std::string_view> username;
   std::optional<std::string_view> password;  ///< bytes, not necessarily text
   std::string_view tls_identity;             ///< from the client certificate, "" = none
-  std::string_view peer;                     ///< "address:port" or "unix", for logs
-  bool anonymous_allowed = false;            ///< by the listener's rule (loopback only unless configured otherwise)
+  std::string_view proven;  ///< user name that an enhanced authentication has proven: nothing else counts; "" = none
+  std::string_view peer;    ///< "address:port" or "unix", for logs
+  bool anonymous_allowed = false;  ///< by the listener's rule (loopback only unless configured otherwise)
 };
 
 /// The answer to Credentials.

@@ -2,6 +2,7 @@
 #pragma once
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
+#include <functional>
 #include <string_view>
 
 namespace sb::ports {
@@ -29,9 +30,13 @@ using RightsPtr = boost::intrusive_ptr<const Rights>;
 /// Gives users their rights. Threads: any; must not block.
 class Authorizer {
  public:
+  using Done = std::function<void(RightsPtr)>;
   virtual ~Authorizer() = default;
   /// As they are now; never null. When they change, the node has its shards ask again (Core::rights_changed).
   virtual RightsPtr rights(const Subject& who) = 0;
+  /// The same for somebody who is away, where there is time to ask elsewhere. Calls `done` exactly once: before it
+  /// returns, or later on any thread. `who` is for the time of the call.
+  virtual void ask(const Subject& who, Done done) { done(rights(who)); }
 };
 
 }  // namespace sb::ports

@@ -11,6 +11,8 @@ struct Category final : boost::system::error_category {
         return "the session has another owner";
       case errc::no_session:
         return "no such session";
+      case errc::no_log:
+        return "no such log";
       case errc::quota:
         return "a bound of the store is reached";
       case errc::unavailable:

@@ -8,6 +8,7 @@ namespace sb::ports {
 enum class errc {
   stale_epoch = 1,  ///< another connection owns the session now
   no_session,       ///< there is no record of that client
+  no_log,           ///< no member reads a log of that filter
   quota,            ///< a bound of the store is reached
   unavailable,      ///< the store cannot be reached or cannot write
 };

@@ -56,7 +56,8 @@ class LogStore {
 
   virtual ~LogStore() = default;
   /// Makes the log if there is none and the member one of its readers from `head` on. A repeat changes nothing and
-  /// answers with the present head. Before the answer every router of this node sees the log.
+  /// answers with the present head. Before the answer every router of this node sees the log. A group (kGroupMember)
+  /// makes no log, since it would be nobody's (errc::no_log), and needs all that its log holds.
   virtual void join(std::string_view filter, std::string_view member, Done<Joined> done) = 0;
   /// The member reads no more; the last one takes the log with it.
   virtual void leave(std::string_view filter, std::string_view member) = 0;

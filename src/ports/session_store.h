@@ -66,9 +66,11 @@ class SessionStore {
     WallTime now;
   };
   struct Claimed {
-    bool present = false;         ///< an older session goes on
-    model::SessionRecord record;  ///< only with `durable`; has the new epoch
-    Will will;                    ///< of the session that the claim ended
+    bool present = false;  ///< an older session goes on
+    /// Only with `durable`; but its epoch, the new one, is above that of a session that the claim ended, too.
+    model::SessionRecord record;
+    Will will;                  ///< of the session that the claim ended
+    std::string previous_node;  ///< another node that had it connected until now, "" = none
   };
 
   /// Name of the session that a shared group is.

@@ -17,6 +17,7 @@
 #include "ports/authorizer.h"
 #include "ports/log_store.h"
 #include "session/queue.h"
+#include "session/verdicts.h"
 #include "session/window.h"
 
 namespace sb::session {
@@ -43,6 +44,7 @@ struct Subscription {
   bool indexed = false;               ///< publishers find it
   bool restricted = false;            ///< not every topic that matches may be received
   bool holds_group = false;           ///< shared and durable: it keeps the group's log alive
+  std::uint8_t interest = 0;          ///< ports::Interest that other nodes were told of
   std::uint32_t subscription_id = 0;  ///< 0 = none
   std::uint32_t group = 0;            ///< key of the shared group that it is a member of, 0 = none
   std::uint64_t order = 0;            ///< age within the session: the oldest matching durable one delivers
@@ -60,9 +62,10 @@ class Session {
   std::uint32_t expiry = 0;  ///< seconds; 0 = volatile
   /// Inbound QoS 2 exchanges of earlier connections: they do not count for the Receive Maximum of this one.
   std::uint32_t inbound_carried = 0;
-  ports::RightsPtr rights;  ///< null: everything is allowed
-  bool own_rights = false;  ///< they came with what the client showed, and end with the connection
-  bool restricted = false;  ///< some subscription is
+  ports::RightsPtr rights;             ///< null: everything is allowed
+  bool own_rights = false;             ///< they came with what the client showed, and end with the connection
+  bool restricted = false;             ///< some subscription is
+  std::unique_ptr<Verdicts> verdicts;  ///< of a restricted one: what its rights say of topics; none after a change
   ports::Subject subject() const { return {client_id, username}; }
   bool durable = false;
   bool save_soon = false;      ///< a QoS 2 delivery waits until the store has its packet id

@@ -11,6 +11,7 @@ PacketId Window::push(InFlight entry) {
   assert(span_ < 65535);
   if (span_ == capacity_) grow();
   PacketId id = id_of(first_ + span_);
+  kept_ += footprint(entry.message);
   at(span_) = std::move(entry);
   ++span_;
   ++count_;
@@ -25,6 +26,7 @@ bool Window::restore(std::uint64_t sequence, InFlight entry) {
     if (span_ == capacity_) grow();
     at(span_++) = InFlight{};
   }
+  kept_ += footprint(entry.message);
   at(i) = std::move(entry);
   ++count_;
   return true;
@@ -41,6 +43,7 @@ InFlight* Window::find(PacketId id) {
 void Window::erase(PacketId id) {
   InFlight* e = find(id);
   if (!e) return;
+  forget(*e);
   *e = InFlight{};
   --count_;
   drop_free_front();
@@ -70,6 +73,7 @@ void Window::grow() {
 void Window::clear() {
   ring_.reset();
   capacity_ = begin_ = span_ = count_ = 0;
+  kept_ = 0;
 }
 
 }  // namespace sb::session

@@ -34,6 +34,8 @@ struct InFlight {
 class Window {
  public:
   bool full(std::uint32_t maximum) const { return count_ >= maximum || span_ >= 65535; }
+  /// Bytes of the messages that entries keep.
+  std::size_t kept() const { return kept_; }
   std::uint32_t count() const { return count_; }
   bool empty() const { return count_ == 0; }
 
@@ -46,6 +48,17 @@ class Window {
   InFlight* find(PacketId id);
   /// The id is free again.
   void erase(PacketId id);
+
+  /// An entry gets its message, or needs it no more: never by hand, since they are counted.
+  void keep(InFlight& e, model::MessagePtr m) {
+    forget(e);
+    kept_ += footprint(m);
+    e.message = std::move(m);
+  }
+  void forget(InFlight& e) {
+    kept_ -= footprint(e.message);
+    e.message.reset();
+  }
 
   /// Calls f(id, entry) for all, oldest first.
   template <class F>
@@ -62,6 +75,7 @@ class Window {
  private:
   static PacketId id_of(std::uint64_t sequence) { return static_cast<PacketId>(sequence % 65535u + 1u); }
   std::uint32_t offset_of(PacketId id) const { return (id + 65535u - id_of(first_)) % 65535u; }
+  static std::size_t footprint(const model::MessagePtr& m) { return m ? m->footprint() : 0; }
   InFlight& at(std::uint32_t i) { return ring_[(begin_ + i) & (capacity_ - 1)]; }
   void grow();
   void drop_free_front();
@@ -72,6 +86,7 @@ class Window {
   std::uint32_t span_ = 0;      ///< ids from the oldest under way to the newest
   std::uint32_t count_ = 0;     ///< of them under way
   std::uint64_t first_ = 0;     ///< sequence of the oldest
+  std::size_t kept_ = 0;
 };
 
 }  // namespace sb::session

@@ -265,8 +265,10 @@ rocksdb::Status Database::read_meta(bool& existed, std::uint64_t& concern) {
   get(kConcern, [&](Reader& r) { concern = r.number(); });
   get(kSeen, [&](Reader& r) { meta_.seen = r.time(); });
   get(kCounts, [&](Reader& r) {
-    meta_.sessions = r.number();
-    meta_.retained = r.number();
+    meta_.counts.sessions = r.number();
+    meta_.counts.retained = r.number();
+    meta_.bytes_known = !r.done();
+    if (meta_.bytes_known) meta_.counts.retained_bytes = r.number();
   });
   unclean_ = existed && !get(kClean, [](Reader&) {});
   return bad;
@@ -308,9 +310,9 @@ rocksdb::Status Database::close_imported() {
   return s.ok() ? write(synced, batch) : s;
 }
 
-std::string Database::counts(std::uint64_t sessions, std::uint64_t retained) {
+std::string Database::record_of(const Counts& c) {
   std::string value(1, kFormat);
-  Writer(value).number(sessions).number(retained);
+  Writer(value).number(c.sessions).number(c.retained).number(c.retained_bytes);
   return value;
 }
 

@@ -29,12 +29,20 @@ enum class Family : std::uint8_t {
 inline constexpr std::size_t kFamilies = 9;
 const char* to_string(Family f);
 
+/// How much there is.
+struct Counts {
+  std::uint64_t sessions = 0, retained = 0;
+  std::uint64_t retained_bytes = 0;  ///< keys and values
+  bool operator==(const Counts&) const = default;
+};
+
 /// What the store knows of itself.
 struct Meta {
   std::uint64_t run = 0;     ///< counts the times that it was opened; on the disk before anything else happens
   std::uint64_t forgot = 0;  ///< the run that found that a tail may have been lost: older generations go no further
   WallTime seen{};           ///< the last time that it knew
-  std::uint64_t sessions = 0, retained = 0;  ///< how many there are
+  Counts counts;
+  bool bytes_known = true;  ///< false: written by a version that did not count retained bytes
 };
 
 /// The RocksDB of a store, open. Owner: the store thread; sync() may be called on another.
@@ -68,7 +76,7 @@ class Database {
 
   /// Keys of Family::meta. All numbers are made of the run; `clean` is of a directory, not of what is in it.
   static constexpr std::string_view kCounts = "counts", kSeen = "seen", kRun = "run", kClean = "clean";
-  static std::string counts(std::uint64_t sessions, std::uint64_t retained);
+  static std::string record_of(const Counts& c);
 
  private:
   explicit Database(rocksdb::Env* env);

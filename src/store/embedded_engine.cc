@@ -46,8 +46,7 @@ std::string EmbeddedEngine::open() {
   database_ = Database::open(options_, error);
   if (!database_) return error;
   const Meta& m = database_->meta();
-  sessions = sessions_written_ = m.sessions;
-  retained = retained_written_ = m.retained;
+  counts = counts_written_ = m.counts;
   seen = seen_written_ = std::max(seen, m.seen);
   next_number_ = 1;
   failed_ = false;
@@ -152,10 +151,9 @@ void EmbeddedEngine::commit() {
   if (!dirty()) return;
   merge_indexed();
   auto* meta = family(Family::meta);
-  if (sessions != sessions_written_ || retained != retained_written_) {
-    batch_.Put(meta, slice(Database::kCounts), Database::counts(sessions, retained)).PermitUncheckedError();
-    sessions_written_ = sessions;
-    retained_written_ = retained;
+  if (counts != counts_written_) {
+    batch_.Put(meta, slice(Database::kCounts), Database::record_of(counts)).PermitUncheckedError();
+    counts_written_ = counts;
   }
   if (seen >= seen_written_ + Seconds(1)) put_seen();
   rocksdb::WriteOptions unsynced;

@@ -77,11 +77,12 @@ class EmbeddedEngine final : public Engine {
   /// A number that was never given before, in this run or another; higher than all of them.
   std::uint64_t number() { return database_->meta().run << kRunShift | next_number_++; }
   std::uint64_t run() const { return database_->meta().run; }
+  bool bytes_known() const { return database_->meta().bytes_known; }
   /// Generations below come from before a crash that may have forgotten a tail.
   std::uint64_t trusted_generations() const { return database_->meta().forgot << kRunShift; }
 
-  std::uint64_t sessions = 0, retained = 0;  ///< how many are stored; written with the batch that changes them
-  WallTime seen{};                           ///< the last time that the store was told
+  Counts counts;    ///< of what is stored; written with the batch that changes them
+  WallTime seen{};  ///< the last time that the store was told
 
   /// Number of the write that what is asked now will be in, and of the last one that is safe.
   std::uint64_t write_now() const { return dirty() ? written_ + 1 : written_; }
@@ -139,7 +140,7 @@ class EmbeddedEngine final : public Engine {
   rocksdb::WriteBatchWithIndex indexed_;
   std::size_t indexed_count_ = 0;
   std::uint64_t next_number_ = 1;
-  std::uint64_t sessions_written_ = 0, retained_written_ = 0;
+  Counts counts_written_;
   WallTime seen_written_{};
 
   std::deque<std::unique_ptr<Reply>> replies_;  ///< in the order of the requests

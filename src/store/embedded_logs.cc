@@ -79,6 +79,8 @@ void EmbeddedLogs::join(std::string_view filter, std::string_view member, Done<J
   if (!engine_.up()) return engine_.refuse(std::move(done));
   Log* log = find(filter);
   if (!log) {
+    if (member == ports::kGroupMember)
+      return engine_.answer<Joined>(std::move(done), make_error_code(ports::errc::no_log));
     auto made = std::make_unique<Log>();
     log = made.get();
     log->id = engine_.number();
@@ -89,7 +91,7 @@ void EmbeddedLogs::join(std::string_view filter, std::string_view member, Done<J
     store(*log);
     on_log_(filter, log->id);
   }
-  log->members.add(member, log->head);
+  log->members.add(member, member == ports::kGroupMember ? log->trimmed : log->head);
   put_member(*log, member, *log->members.find(member));  // heard of in this run: see check_members
   engine_.answer<Joined>(std::move(done), Joined{log->id, log->head_position()});
 }

@@ -11,19 +11,28 @@ namespace sb::store::embedded {
 EmbeddedRetained::EmbeddedRetained(EmbeddedEngine& engine) : engine_(engine) { engine.add(*this); }
 
 std::string EmbeddedRetained::load() {
-  count(0);
+  std::uint64_t bytes = 0;
+  if (!engine_.bytes_known()) {
+    std::unique_ptr<rocksdb::Iterator> it(engine_.db().NewIterator({}, engine_.family(Family::retained)));
+    for (it->SeekToFirst(); it->Valid(); it->Next()) bytes += cost(view(it->key()), view(it->value()));
+    if (!it->status().ok()) return it->status().ToString();
+  }
+  count(0, bytes, 0);
   return {};
 }
 
-void EmbeddedRetained::count(std::int64_t by) {
-  engine_.retained += static_cast<std::uint64_t>(by);
-  count_.store(engine_.retained, std::memory_order_relaxed);
+void EmbeddedRetained::count(std::int64_t messages, std::uint64_t more, std::uint64_t less) {
+  Counts& c = engine_.counts;
+  c.retained += static_cast<std::uint64_t>(messages);
+  c.retained_bytes += more - less;
+  count_.store(c.retained, std::memory_order_relaxed);
 }
 
 void EmbeddedRetained::erase(std::string_view topic) {
-  if (!engine_.get(Family::retained, topic)) return;
+  auto value = engine_.get(Family::retained, topic);
+  if (!value) return;
   engine_.erase(Family::retained, topic);
-  count(-1);
+  count(-1, 0, cost(topic, *value));
 }
 
 void EmbeddedRetained::set(model::MessagePtr m, Done<void> done) {
@@ -34,12 +43,16 @@ void EmbeddedRetained::set(model::MessagePtr m, Done<void> done) {
   if (v.payload.empty()) {
     erase(topic);
   } else {
-    if (!engine_.get(Family::retained, topic)) {
-      if (engine_.retained >= engine_.options().limits.retained_messages)
-        return engine_.answer<void>(std::move(done), make_error_code(ports::errc::quota));
-      count(1);
-    }
-    engine_.put(Family::retained, topic, encode(v));
+    const auto old = engine_.get(Family::retained, topic);
+    const std::string value = encode(v);
+    const std::uint64_t more = cost(topic, value), less = old ? cost(topic, *old) : 0;
+    const model::Limits& limits = engine_.options().limits;
+    // What is replaced by something smaller is always taken.
+    if ((!old && engine_.counts.retained >= limits.retained_messages) ||
+        (more > less && engine_.counts.retained_bytes + more - less > limits.retained_bytes))
+      return engine_.answer<void>(std::move(done), make_error_code(ports::errc::quota));
+    count(old ? 0 : 1, more, less);
+    engine_.put(Family::retained, topic, value);
   }
   engine_.answer<void>(std::move(done), {});
 }

@@ -25,7 +25,8 @@ class EmbeddedRetained final : public ports::RetainedStore, public Part {
   static constexpr std::size_t kPageBytes = 1024 * 1024;
   result<Page> read_page(const std::string& filter, const std::string& resume, std::size_t max, WallTime now);
   void erase(std::string_view topic);
-  void count(std::int64_t by);
+  static std::uint64_t cost(std::string_view topic, std::string_view value) { return topic.size() + value.size(); }
+  void count(std::int64_t messages, std::uint64_t more, std::uint64_t less);
 
   EmbeddedEngine& engine_;
   std::atomic<std::size_t> count_{0};

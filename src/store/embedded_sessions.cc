@@ -147,11 +147,13 @@ void EmbeddedSessions::disconnect(const Core& c) {
 }
 
 void EmbeddedSessions::count(std::int64_t by) {
-  engine_.sessions += static_cast<std::uint64_t>(by);
+  engine_.counts.sessions += static_cast<std::uint64_t>(by);
   set_any();
 }
 
-void EmbeddedSessions::set_any() { any_.store(engine_.sessions > 0 || !unfired_.empty(), std::memory_order_release); }
+void EmbeddedSessions::set_any() {
+  any_.store(engine_.counts.sessions > 0 || !unfired_.empty(), std::memory_order_release);
+}
 
 /// The will of `c` leaves its record for a key of its own, until its publication is stored.
 ports::SessionStore::Will EmbeddedSessions::fire(const Core& c) {
@@ -186,9 +188,12 @@ void EmbeddedSessions::claim(Claim c, Done<Claimed> done) {
     r.reset();
   }
   answer.present = r.has_value();
-  if (!r && !c.durable) return engine_.answer<Claimed>(std::move(done), std::move(answer));
+  if (!r && !c.durable) {
+    if (over) answer.record.epoch = engine_.number();
+    return engine_.answer<Claimed>(std::move(done), std::move(answer));
+  }
   if (!r) {
-    if (engine_.sessions >= engine_.options().limits.sessions && !c.client_id.starts_with('\0'))
+    if (engine_.counts.sessions >= engine_.options().limits.sessions && !c.client_id.starts_with('\0'))
       return engine_.answer<Claimed>(std::move(done), make_error_code(errc::quota));
     r.emplace();
     r->client_id = c.client_id;

@@ -79,10 +79,13 @@ class Examination {
     for (auto step : {&Examination::logs, &Examination::entries, &Examination::sessions, &Examination::progress,
                       &Examination::others})
       if (std::string error = (this->*step)(); !error.empty()) return error;
-    if (d_.meta().sessions != stats_.sessions)
-      find("{} sessions are counted, {} are there", d_.meta().sessions, stats_.sessions);
-    if (d_.meta().retained != stats_.retained)
-      find("{} retained messages are counted, {} are there", d_.meta().retained, stats_.retained);
+    const Counts& counted = d_.meta().counts;
+    if (counted.sessions != stats_.sessions)
+      find("{} sessions are counted, {} are there", counted.sessions, stats_.sessions);
+    if (counted.retained != stats_.retained)
+      find("{} retained messages are counted, {} are there", counted.retained, stats_.retained);
+    if (d_.meta().bytes_known && counted.retained_bytes != stats_.retained_bytes)
+      find("{} bytes of retained messages are counted, {} are there", counted.retained_bytes, stats_.retained_bytes);
     return {};
   }
 
@@ -159,6 +162,7 @@ class Examination {
     if (!error.empty()) return error;
     return each(d_, Family::retained, findings_, [&](std::string_view topic, std::string_view value) {
       ++stats_.retained;
+      stats_.retained_bytes += topic.size() + value.size();
       if (!decode_message(value)) find("retained message of {} is corrupt", topic);
     });
   }
@@ -232,11 +236,14 @@ namespace {
 /// Of an export that is not complete, what fits together: records come in the order of their keys, and what belongs to
 /// a log or a session comes behind it.
 struct Whole {
-  std::uint64_t sessions = 0, retained = 0;
+  Counts counts;
   bool has_run = false;
 
-  bool take(Family family, std::string_view key) {
-    retained += family == Family::retained;
+  bool take(Family family, std::string_view key, std::string_view value) {
+    if (family == Family::retained) {
+      ++counts.retained;
+      counts.retained_bytes += key.size() + value.size();
+    }
     if (family == Family::logs && key.size() == 8) logs_.emplace(key);
     if (family == Family::logs || family == Family::entries) return logs_.contains(key.substr(0, 8));
     if (family == Family::meta && key == Database::kRun) has_run = true;
@@ -244,7 +251,7 @@ struct Whole {
     std::string_view rest, client = client_of(key, rest);
     const bool core = family == Family::sessions && !rest.empty() && rest[0] == kCore;
     if (core) clients_.insert(hash_bytes(client));
-    sessions += core;
+    counts.sessions += core;
     return clients_.contains(hash_bytes(client));
   }
 
@@ -274,7 +281,7 @@ std::string import_store(const std::string& path, std::istream& in) {
     if (f == kFamilies || !key || !value || !line.ends_with('}'))
       return fmt::format("line {}: no record of a store; {} is not complete, remove it", number, path);
     const auto family = static_cast<Family>(f);
-    if (!whole.take(family, *key)) continue;
+    if (!whole.take(family, *key, *value)) continue;
     s = batch.Put(d->family(family), *key, *value);
     if (s.ok() && batch.GetDataSize() > 1024 * 1024) {
       s = d->write({}, batch);
@@ -284,8 +291,7 @@ std::string import_store(const std::string& path, std::istream& in) {
   if (s.ok() && !complete) return fmt::format("the export has no last line; {} is not complete, remove it", path);
   if (s.ok() && !whole.has_run)
     return fmt::format("the export has no record of the store itself; {} cannot be used, remove it", path);
-  if (s.ok())
-    s = batch.Put(d->family(Family::meta), slice(Database::kCounts), Database::counts(whole.sessions, whole.retained));
+  if (s.ok()) s = batch.Put(d->family(Family::meta), slice(Database::kCounts), Database::record_of(whole.counts));
   if (s.ok()) s = d->write({}, batch);
   if (s.ok()) s = d->close_imported();
   return s.ok() ? "" : fmt::format("{} is not complete, remove it: {}", path, s.ToString());

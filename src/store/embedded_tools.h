@@ -10,7 +10,7 @@ namespace sb::store {
 /// What a store holds.
 struct StoreStats {
   std::uint64_t logs = 0, members = 0, messages = 0, message_bytes = 0;
-  std::uint64_t sessions = 0, connected = 0, subscriptions = 0, packet_ids = 0, retained = 0;
+  std::uint64_t sessions = 0, connected = 0, subscriptions = 0, packet_ids = 0, retained = 0, retained_bytes = 0;
   std::uint64_t disk_bytes = 0;
 };
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "ports/errc.h"
+
 namespace sb::store {
 
 MemoryLogs::MemoryLogs(const model::Limits& limits, OnLog on_log)
@@ -15,6 +17,7 @@ MemoryLogs::MemoryLogs(const model::Limits& limits, OnLog on_log)
 void MemoryLogs::join(std::string_view filter, std::string_view member, Done<Joined> done) {
   auto it = by_filter_.find(filter);
   if (it == by_filter_.end()) {
+    if (member == ports::kGroupMember) return done(make_error_code(ports::errc::no_log));
     auto log = std::make_unique<Log>();
     log->id = next_id_++;
     log->filter = filter;
@@ -24,7 +27,7 @@ void MemoryLogs::join(std::string_view filter, std::string_view member, Done<Joi
     on_log_(filter, it->second->id);
   }
   Log& log = *it->second;
-  log.members.try_emplace(std::string(member), log.head);
+  log.members.try_emplace(std::string(member), member == ports::kGroupMember ? log.first_lost : log.head);
   done(Joined{log.id, log.head});
 }
 

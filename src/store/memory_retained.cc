@@ -42,17 +42,29 @@ std::string next_candidate(std::string_view filter, std::string_view topic) {
 void MemoryRetained::set(model::MessagePtr m, Done<void> done) {
   const auto& view = m->view();
   auto it = messages_.find(std::string(view.topic));
+  const bool known = it != messages_.end();
   if (view.payload.empty()) {
-    if (it != messages_.end()) messages_.erase(it);
-  } else if (it != messages_.end()) {
-    it->second = std::move(m);
-  } else if (messages_.size() >= limit_) {
-    return done(make_error_code(ports::errc::quota));
-  } else {
-    messages_.emplace(std::string(view.topic), std::move(m));
+    if (known) erase(it);
+    return done({});
   }
+  const std::size_t more = cost(m), less = known ? cost(it->second) : 0;
+  // What is replaced by something smaller is always taken.
+  if ((!known && messages_.size() >= limit_) || (more > less && bytes_ + more - less > bytes_limit_))
+    return done(make_error_code(ports::errc::quota));
+  bytes_ += more - less;
+  if (known)
+    it->second = std::move(m);
+  else
+    messages_.emplace(std::string(view.topic), std::move(m));
   count_.store(messages_.size(), std::memory_order_relaxed);
   done({});
+}
+
+MemoryRetained::Messages::iterator MemoryRetained::erase(Messages::iterator it) {
+  bytes_ -= cost(it->second);
+  auto next = messages_.erase(it);
+  count_.store(messages_.size(), std::memory_order_relaxed);
+  return next;
 }
 
 void MemoryRetained::match(std::string_view filter, std::string resume, std::size_t max, WallTime now,
@@ -71,8 +83,7 @@ void MemoryRetained::match(std::string_view filter, std::string resume, std::siz
     }
     if (it->second->view().expired(now)) {
       erased = it->first;
-      it = messages_.erase(it);
-      count_.store(messages_.size(), std::memory_order_relaxed);
+      it = erase(it);
     } else if (model::matches(filter, it->first)) {
       page.messages.push_back(it->second);
       ++it;

@@ -12,15 +12,21 @@ namespace sb::store {
 /// Retained messages in memory, in the order of topics. Answers at once. Owner: one thread, but for count().
 class MemoryRetained final : public ports::RetainedStore {
  public:
-  explicit MemoryRetained(std::size_t limit) : limit_(limit) {}
+  /// At most so many messages, and bytes of them with their topics.
+  MemoryRetained(std::size_t limit, std::size_t bytes) : limit_(limit), bytes_limit_(bytes) {}
 
   void set(model::MessagePtr m, Done<void> done) override;
   void match(std::string_view filter, std::string resume, std::size_t max, WallTime now, Done<Page> done) override;
   std::size_t count() const override { return count_.load(std::memory_order_relaxed); }
 
  private:
-  const std::size_t limit_;
-  absl::btree_map<std::string, model::MessagePtr> messages_;
+  using Messages = absl::btree_map<std::string, model::MessagePtr>;
+  static std::size_t cost(const model::MessagePtr& m) { return m->footprint() + m->view().topic.size(); }
+  Messages::iterator erase(Messages::iterator it);
+
+  const std::size_t limit_, bytes_limit_;
+  std::size_t bytes_ = 0;
+  Messages messages_;
   std::atomic<std::size_t> count_{0};
 };
 

@@ -84,7 +84,10 @@ void MemorySessions::claim(Claim c, Done<Claimed> done) {
     it = records_.end();
   }
   answer.present = it != records_.end();
-  if (!answer.present && !c.durable) return done(std::move(answer));
+  if (!answer.present && !c.durable) {
+    if (over) answer.record.epoch = next_epoch_++;
+    return done(std::move(answer));
+  }
   if (!answer.present) {
     if (records_.size() >= limit_ && !c.client_id.starts_with('\0')) return done(make_error_code(errc::quota));
     it = records_.try_emplace(c.client_id).first;

@@ -28,7 +28,7 @@ class SysRetained final : public ports::RetainedStore {
  private:
   static constexpr std::string_view kPrefix = "$SYS/";
   std::unique_ptr<ports::RetainedStore> rest_;
-  MemoryRetained sys_{SIZE_MAX};
+  MemoryRetained sys_{SIZE_MAX, SIZE_MAX};
 };
 
 }  // namespace sb::store

@@ -10,11 +10,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from lib import broker as brokers
-from lib import mqtt as wire
 from lib import scram
 from lib.marks import V5, V311
 from lib.mqtt import PacketType as T
-from lib.mqtt import Prop
 
 BAD, NOT_AUTHORIZED, CONNECTION_TIME = 0x86, 0x87, 0xA0
 SECRET = b"0123456789abcdef0123456789abcdef"
@@ -71,15 +69,8 @@ def test_anonymous_beside_passwords(start_broker, mqtt, client_id, users):
 
 def test_the_same_file_serves_scram(start_broker, mqtt, client_id, users):
     there = mqtt.at(start_broker({"auth.password_file": users}))
-    client, peer = scram.Client("ada", "correct horse"), there.open(V5)
-
-    def props(data):
-        return [(Prop.AUTH_METHOD, scram.METHOD), (Prop.AUTH_DATA, data)]
-
-    peer.send_connect(client_id(), props=props(client.first()))
-    challenge = peer.expect(T.AUTH, reason=0x18)
-    peer.send(wire.auth(0x18, props(client.final(challenge.props.get(Prop.AUTH_DATA)))))
-    peer.expect(T.CONNACK, reason=0)
+    peer = there.open(V5)
+    scram.log_in(peer, client_id(), "ada", "correct horse")
 
 
 def test_a_user_who_is_deleted(start_broker, mqtt, client_id, tmp_path):

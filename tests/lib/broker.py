@@ -51,10 +51,10 @@ class Broker(Endpoint):
     DEFAULTS = {"listeners.mqtt.bind": "127.0.0.1:0", "listeners.ws.bind": "", "listeners.mqtts.bind": "",
                 "listeners.wss.bind": "", "node.shards": "2", "log.level": "warn"}
 
-    def __init__(self, settings: dict[str, object] | None = None):
+    def __init__(self, settings: dict[str, object] | None = None, config: Path | None = None):
         program = binary()
         assert program.exists(), f"no broker at {program}: build it, or set SIGNALBOX_BIN"
-        command = [str(program), "broker"]
+        command = [str(program), "broker"] + (["--config", str(config)] if config else [])
         self._store = tempfile.TemporaryDirectory(prefix="signalbox-store-")
         for key, value in (self.DEFAULTS | {"store.path": self._store.name} | (settings or {})).items():
             command += ["--set", f"{key}={str(value).lower() if isinstance(value, bool) else value}"]

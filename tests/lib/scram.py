@@ -5,6 +5,8 @@ import hashlib
 import hmac
 import os
 
+from . import mqtt
+
 METHOD = "SCRAM-SHA-256"
 ITERATIONS = 4096
 
@@ -46,3 +48,16 @@ class Client:
 
     def server_is_known(self, server_final: bytes) -> bool:
         return server_final == b"v=" + base64.b64encode(self._server_signature)
+
+
+def log_in(peer, client_id: str, name: str, password: str) -> None:
+    """CONNECT with the exchange, up to a CONNACK that lets it in."""
+    client = Client(name, password)
+
+    def props(data):
+        return [(mqtt.Prop.AUTH_METHOD, METHOD), (mqtt.Prop.AUTH_DATA, data)]
+
+    peer.send_connect(client_id, props=props(client.first()))
+    challenge = peer.expect(mqtt.PacketType.AUTH, reason=0x18)
+    peer.send(mqtt.auth(0x18, props(client.final(challenge.props.get(mqtt.Prop.AUTH_DATA)))))
+    peer.expect(mqtt.PacketType.CONNACK, reason=0)

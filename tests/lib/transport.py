@@ -41,8 +41,9 @@ class Stream:
         self.sock.close()
 
 
-def tcp(address: tuple[str, int]) -> Stream:
-    sock = socket.create_connection(address, TIMEOUT)
+def tcp(address: tuple[str, int], source: str | None = None) -> Stream:
+    """`source` is the local address to connect from."""
+    sock = socket.create_connection(address, TIMEOUT, (source, 0) if source else None)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return Stream(sock)
 

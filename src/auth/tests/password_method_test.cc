@@ -83,7 +83,7 @@ class Held {
 
 TEST(PasswordCache, NewestForAWhile) {
   auto key = [](unsigned char n) {
-    PasswordCache::Key k{};
+    ShownKey k{};
     k[0] = n;
     return k;
   };

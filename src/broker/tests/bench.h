@@ -20,11 +20,36 @@ using Words = std::vector<std::string>;
 
 class Client;
 
+/// The clock stands: nobody should wait for it.
+inline model::Limits unhurried() {
+  model::Limits l;
+  l.connect_rate = 0;
+  return l;
+}
+
+/// The stores of a broker, or of a cluster.
+struct BenchStores {
+  explicit BenchStores(const model::Limits& l)
+      : logs(l,
+             [this](std::string_view f, ports::LogId log) {
+               for (Node* n : nodes) n->log_changed(f, log);
+             }),
+        sessions(logs),
+        retained(l.retained_messages, l.retained_bytes) {}
+  std::vector<Node*> nodes;
+  store::MemoryLogs logs;
+  store::MemorySessions sessions;
+  store::MemoryRetained retained;
+};
+
 struct BenchOptions {
   std::size_t shards = 1;
   bool delayed = false;  ///< the stores answer when the test lets them
-  model::Limits limits;
+  model::Limits limits = unhurried();
   SharedStrategy strategy = SharedStrategy::round_robin;
+  std::shared_ptr<BenchStores> stores = nullptr;  ///< null: its own
+  std::function<std::unique_ptr<ports::Peers>(std::size_t shard)> peers = nullptr;
+  ports::SessionStore* sessions = nullptr;  ///< in place of those of the stores
 };
 
 /// A broker without sockets and threads: one loop and one core per shard, run by the test, and a clock that the test
@@ -32,17 +57,14 @@ struct BenchOptions {
 class Bench {
  public:
   explicit Bench(BenchOptions o = {})
-      : logs(o.limits, [this](std::string_view f, ports::LogId log) { node.log_changed(f, log); }),
-        sessions(logs),
-        retained(o.limits.retained_messages),
-        delay(o.shards),
-        delayed_(o.delayed) {
+      : stores(o.stores ? o.stores : std::make_shared<BenchStores>(o.limits)), delay(o.shards), delayed_(o.delayed) {
+    stores->nodes.push_back(&node);
     node.limits = o.limits;
     node.shared_strategy = o.strategy;
     node.authenticator = &everybody_;
     node.cores.resize(o.shards);
     for (std::size_t i = 0; i < o.shards; ++i) {
-      auto& s = shards_.emplace_back(std::make_unique<Shard>(*this, i));
+      auto& s = shards_.emplace_back(std::make_unique<Shard>(*this, i, o));
       node.cores[i] = s->core.get();
     }
   }
@@ -69,9 +91,10 @@ class Bench {
 
   FakeClock clock;
   Node node;
-  store::MemoryLogs logs;
-  store::MemorySessions sessions;
-  store::MemoryRetained retained;
+  const std::shared_ptr<BenchStores> stores;
+  store::MemoryLogs& logs = stores->logs;
+  store::MemorySessions& sessions = stores->sessions;
+  store::MemoryRetained& retained = stores->retained;
   Delay delay;
 
  private:
@@ -80,24 +103,27 @@ class Bench {
     void authenticate(const ports::Credentials&, Done done) override { done({}); }
   };
   struct Shard final : io::Turn {
-    Shard(Bench& of, std::size_t number) : bench(of), loop(this) {
-      Stores to{&bench.logs, &bench.sessions, &bench.retained};
+    Shard(Bench& of, std::size_t number, const BenchOptions& o) : bench(of), loop(this) {
+      if (o.peers) peers = o.peers(number);
+      Stores to{&bench.logs, o.sessions ? o.sessions : &bench.sessions, &bench.retained, peers.get()};
       if (bench.delayed_) {
         logs = std::make_unique<DelayedLogs>(bench.logs, bench.delay, number);
         sessions = std::make_unique<DelayedSessions>(bench.sessions, bench.delay, number);
         retained = std::make_unique<DelayedRetained>(bench.retained, bench.delay, number);
-        to = {logs.get(), sessions.get(), retained.get()};
+        to = {logs.get(), sessions.get(), retained.get(), peers.get()};
       }
       core = std::make_unique<Core>(bench.node, number, loop, to);
       on_turn_begin();
     }
     void on_turn_begin() override {
+      core->on_turn_begin();
       core->now = bench.clock.mono_now;
       core->wall = bench.clock.wall_now;
     }
     bool on_turn_end() override { return core->on_turn_end(); }
     Bench& bench;
     io::EventLoop loop;
+    std::unique_ptr<ports::Peers> peers;
     std::unique_ptr<DelayedLogs> logs;
     std::unique_ptr<DelayedSessions> sessions;
     std::unique_ptr<DelayedRetained> retained;
@@ -210,6 +236,8 @@ class Client final : public channel::Transport {
   bool closed() const { return closed_; }
 
   // --- channel::Transport
+  Ip address() const override { return ip; }
+  Ip ip;
   void flush_soon() override { flush_ = true; }
   void close_soon() override { closed_ = true; }
   void resume_input() override { resume_ = true; }
@@ -268,6 +296,7 @@ inline bool Bench::round() {
   bool moved = false;
   for (auto& s : shards_) s->loop.run_once(Millis(0));
   for (std::size_t i = 0; i < clients_.size(); ++i) moved |= clients_[i]->run();
+  for (auto& s : shards_) moved |= s->loop.has_mail();
   return moved;
 }
 

@@ -71,6 +71,14 @@ TEST_P(Groups, WhatComesWhileAllAreAwayWaitsForThem) {
   EXPECT_EQ(one->messages().size() + two->messages().size(), 1u);
 }
 
+TEST_P(Groups, ALogMayEndBeforeItsOwnerHearsThatItBegan) {
+  b.logs.join("$share/g/a/#", "one", [](auto) {});
+  b.logs.leave("$share/g/a/#", "one");
+  b.settle();
+  EXPECT_EQ(b.logs.count(), 0u);
+  EXPECT_EQ(b.sessions.count(), 0u);
+}
+
 TEST_P(Groups, EachGoesToOneMemberAndAllTakePart) {
   std::vector<std::unique_ptr<Client>> all;
   for (const char* id : {"one", "two", "three"}) all.push_back(member(id));
@@ -235,6 +243,41 @@ TEST_P(Groups, AMemberWithoutRoomHoldsUpNobody) {
   b.settle();
   for (int i = 0; i < 10; ++i) publish(std::to_string(i));
   EXPECT_GT(slow->messages().size(), 0u) << "it takes part again";
+}
+
+/// What is on its way to a member that has just refused one must not come before that.
+TEST(GroupsLater, AMemberThatHasRoomNowAndThenGetsAllInOrder) {
+  for (unsigned seed = 0; seed < 50; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937 random(seed);
+    Bench b{{.shards = 3}};
+    Client pub(b, "pub");
+    pub.up();
+    const std::size_t owner = b.node.group_owner("$share/g/a/#");
+    Client one(b, "one", Version::v5, (owner + 1) % 3);
+    one.connect({.clean = false, .expiry = 1000, .receive_maximum = 20});
+    one.take();
+    one.subscribed("$share/g/a/#", 1);
+    constexpr int kAll = 1000;
+    for (int i = 0; i < kAll; ++i) pub.publish("a/b", std::to_string(i), {.qos = 1, .id = 1}), pub.messages();
+    Words came;
+    std::deque<Packet> unacknowledged;
+    for (int idle = 0; idle < 100; ++idle) {
+      for (auto& p : one.arrived())
+        if (p.type == PacketType::publish) {
+          came.push_back(p.payload);
+          unacknowledged.push_back(p);
+          idle = 0;
+        }
+      for (auto n = random() % 8; n > 0 && !unacknowledged.empty(); --n) {
+        one.answer(unacknowledged.front());
+        unacknowledged.pop_front();
+      }
+      b.turn(random() % 3);
+    }
+    ASSERT_EQ(came.size(), std::size_t{kAll});
+    for (int i = 0; i < kAll; ++i) ASSERT_EQ(came[static_cast<std::size_t>(i)], std::to_string(i));
+  }
 }
 
 TEST_P(Groups, TheLogGoesWithTheLastDurableMember) {

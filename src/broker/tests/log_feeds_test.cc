@@ -32,8 +32,8 @@ struct Reader {
 };
 
 struct Feeds : LogFeeds::Listener {
-  explicit Feeds(std::size_t tail_bytes = 1 << 20, model::Limits limits = {})
-      : store(limits, [](auto, auto) {}), logs(store, delay, 0), feeds(logs, *this, tail_bytes) {}
+  explicit Feeds(std::size_t tail_bytes = 1 << 20, model::Limits limits = {}, std::size_t all_bytes = SIZE_MAX)
+      : store(limits, [](auto, auto) {}), logs(store, delay, 0), feeds(logs, *this, tail_bytes, all_bytes) {}
   virtual ~Feeds() = default;
   Delay delay{1};
   store::MemoryLogs store;
@@ -177,6 +177,45 @@ TEST(LogFeeds, ATailBeyondItsBoundIsReadBack) {
   f.settle();
   EXPECT_EQ(slow.got, fast.got);
   EXPECT_EQ(f.logs.reads, 1u);
+}
+
+TEST(LogFeeds, AllTailsTogetherHaveABound) {
+  constexpr std::size_t kAll = 20'000;
+  Feeds f(1 << 20, {}, kAll);
+  std::vector<Reader> fast(50), slow(50);
+  for (std::size_t i = 0; i < fast.size(); ++i) {
+    fast[i].log = slow[i].log = f.make("a" + std::to_string(i));
+    fast[i].at = slow[i].at = f.head(fast[i].log);
+    slow[i].room = 0;
+    f.enter(fast[i]);
+    f.enter(slow[i]);
+  }
+  f.settle();
+  for (int n = 0; n < 100; ++n)
+    for (auto& r : fast) {
+      f.append(r.log);
+      f.settle();
+      EXPECT_LE(f.feeds.kept(), kAll);
+    }
+  for (auto& r : fast) EXPECT_EQ(r.got.size(), 100u);
+  EXPECT_EQ(f.logs.reads, 0u) << "who keeps up reads nothing back";
+  for (auto& r : slow) {
+    r.room = SIZE_MAX;
+    f.read(r);
+    f.settle();
+    EXPECT_LE(f.feeds.kept(), kAll);
+  }
+  for (std::size_t i = 0; i < fast.size(); ++i) EXPECT_EQ(slow[i].got, fast[i].got);
+  for (int n = 0; n < 1000; ++n)  // readers that come and go
+    for (auto& r : {&fast[0], &slow[0]}) {
+      f.leave(*r);
+      f.append(r->log);
+      f.enter(*r);
+      f.settle();
+    }
+  for (auto* all : {&fast, &slow})
+    for (auto& r : *all) f.leave(r);
+  EXPECT_EQ(f.feeds.kept(), 0u);
 }
 
 TEST(LogFeeds, WhatABoundTookIsCountedForEveryReader) {

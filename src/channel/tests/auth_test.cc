@@ -48,7 +48,8 @@ const std::string kConnack = "CONNACK receive=1024 packet=1048576 aliases=64 met
 TEST(Auth, OneStep) {
   AuthBench t({{kDone}});
   EXPECT_EQ(t.connect_with("M", "first"),
-            "exchange M c; step first; open c as user clean; started → " + kConnack + " data=proof");
+            "exchange M c; step first; authenticate c proven=user anonymous peer:1; open c as user clean; started → " +
+                kConnack + " data=proof");
   EXPECT_EQ(t.channel->session().username, "user");
 }
 
@@ -57,7 +58,8 @@ TEST(Auth, SeveralStepsAndNoDataIsNone) {
   EXPECT_EQ(t.connect_with("M", ""), "exchange M c; step  → AUTH [continue authentication] method=M data=challenge");
   EXPECT_EQ(t.in(auth(Reason::continue_authentication, "M", "answer")),
             "step answer → AUTH [continue authentication] method=M");
-  EXPECT_EQ(t.in(auth(Reason::continue_authentication, "M", "")), "step ; open c as user clean; started → " + kConnack);
+  EXPECT_EQ(t.in(auth(Reason::continue_authentication, "M", "")),
+            "step ; authenticate c proven=user anonymous peer:1; open c as user clean; started → " + kConnack);
 }
 
 TEST(Auth, RefusedAtAnyStep) {
@@ -69,6 +71,14 @@ TEST(Auth, RefusedAtAnyStep) {
     later.connect_with("M", "x");
     EXPECT_EQ(later.in(auth(Reason::continue_authentication, "M", "y")), "step y" + end);
   }
+}
+
+TEST(Auth, WhoIsProvenMayStillBeRefused) {
+  AuthBench t({{kDone}});
+  t.host.decision.reason = Reason::server_unavailable;
+  EXPECT_EQ(t.connect_with("M", "x"),
+            "exchange M c; step x; authenticate c proven=user anonymous peer:1; closed disconnected without session; "
+            "close → CONNACK [server unavailable] why=server unavailable");
 }
 
 TEST(Auth, AnUnknownMethod) {

@@ -316,7 +316,7 @@ TEST(Connect, MustBeCompleteInTime) {
     EXPECT_EQ(t.happened(), "");
     t.host.now = due;
     t.channel->on_deadline();
-    EXPECT_EQ(t.happened(), "closed with_will without session; close");
+    EXPECT_EQ(t.happened(), "closed disconnected without session; close");
     EXPECT_EQ(t.channel->deadline(), kNever);
     EXPECT_EQ(t.host.counters.keep_alive_timeouts.get(), 0u);
   }
@@ -329,9 +329,80 @@ TEST(Connect, WaitsForTheStoreNoLongerThanForTheClient) {
   t.calls.clear();
   t.host.now += Seconds(t.config.limits.connect_timeout);
   t.channel->on_deadline();
-  EXPECT_EQ(t.happened(), "closed with_will without session; close");
+  EXPECT_EQ(t.happened(), "closed disconnected without session; close → CONNACK [server busy] why=server busy");
   t.channel->opened(t.host.session_for(t.host.request), false, Reason::success);  // too late
   EXPECT_EQ(t.happened(), "");
+}
+
+// ---------------------------------------------------------------- admission
+
+TEST(Connect, IsWorkedOnWhenItIsAdmitted) {
+  for (Version v : kVersions) {
+    Bench t(v);
+    t.host.hold_admission = true;
+    EXPECT_EQ(t.in(t.connect(t.connect_out()) + "\xC0" + std::string(1, 0)), "") << "and what follows waits";
+    t.channel->admitted(Reason::success);
+    EXPECT_TRUE(t.channel->up());
+    EXPECT_TRUE(t.sent().starts_with("CONNACK"));
+    t.feed({});
+    EXPECT_EQ(t.sent(), "PINGRESP");
+    t.channel->admitted(Reason::quota_exceeded);  // a second answer means nothing
+    EXPECT_TRUE(t.channel->up());
+  }
+}
+
+TEST(Connect, WaitsForAdmissionNoLongerThanItsTime) {
+  for (Version v : kVersions) {
+    Bench t(v);
+    t.host.hold_admission = true;
+    t.feed(t.connect(t.connect_out()));
+    t.host.now += Seconds(t.config.limits.connect_timeout);
+    t.channel->on_deadline();
+    EXPECT_EQ(t.happened(), std::string("closed disconnected without session; close → CONNACK ") +
+                                (v == Version::v5 ? "[connection rate exceeded] why=connection rate exceeded" : "3"));
+    t.channel->admitted(Reason::success);  // too late
+    EXPECT_EQ(t.happened(), "");
+  }
+}
+
+TEST(Connect, CanBeRefusedBeforeAnybodyAsksWhoItIs) {
+  Bench t;
+  t.host.admission = Reason::banned;
+  EXPECT_EQ(t.in(t.connect(t.connect_out())),
+            "closed disconnected without session; close → CONNACK [banned] why=banned");
+}
+
+TEST(Connect, EnhancedAuthenticationWaitsForAdmissionToo) {
+  Bench t;
+  t.host.hold_admission = true;
+  mqtt::PropertyWriter w;
+  w.text(PropertyId::authentication_method, "M");
+  w.text(PropertyId::authentication_data, "hello");
+  auto out = t.connect_out();
+  out.properties = w.bytes();
+  EXPECT_EQ(t.in(t.connect(out)), "");
+  t.channel->admitted(Reason::success);
+  EXPECT_TRUE(t.took().starts_with("exchange M c"));
+}
+
+// ---------------------------------------------------------------- events
+
+TEST(Events, TellWhoCameWhoWentAndWho) {
+  Bench t;
+  t.host.hears = EventMask::of(0xFFFF);
+  t.host.forbidden.insert("x");
+  t.up();
+  t.in(publish(Version::v5, {.topic = "x", .payload = "1"}));
+  t.in(publish(Version::v5, {.topic = "x", .payload = "2"}));
+  t.in(std::string("\xE0\x00", 2));
+  auto kind = [](EventKind k) { return std::to_string(static_cast<int>(k)); };
+  EXPECT_EQ(t.host.events, (std::vector<std::string>{kind(EventKind::connected) + " c new session ",
+                                                     kind(EventKind::denied_publish) + " c not authorized x",
+                                                     kind(EventKind::disconnected) + " c disconnected "}));
+  t.host.events.clear();
+  t.start();
+  t.feed("GET / HTTP/1.1\r\n\r\n");
+  EXPECT_EQ(t.host.events, (std::vector<std::string>{kind(EventKind::refused) + "  no CONNECT "}));
 }
 
 }  // namespace

@@ -62,6 +62,53 @@ TEST(DeliveryBounds, AFullOutputDropsQos0AndQueuesTheRest) {
   }
 }
 
+TEST(DeliveryBounds, WhatIsUnderWayIsBoundedInBytesWhereItIsKept) {
+  ChannelConfig config;
+  config.limits.queued_bytes = 10'000;
+  Bench t(Version::v5, config);
+  t.up();
+  int sent = 0;
+  while (t.deliver("a", std::string(1000, 'x'), 1, false, {}, 7) == Delivered::sent) ++sent;  // of a shared group
+  EXPECT_EQ(sent, 10) << "the one that goes above the bound is the last";
+  EXPECT_EQ(t.channel->session().queue().size(), 1u);
+  t.sent();
+  t.in(puback(1));
+  EXPECT_EQ(t.channel->session().queue().size(), 0u);
+}
+
+TEST(DeliveryBounds, WithoutMemoryNothingMoreWaits) {
+  ChannelConfig config;
+  config.limits.inflight = 1;
+  Bench t(Version::v5, config);
+  t.up();
+  EXPECT_EQ(t.deliver("a", "1", 1), Delivered::sent);
+  EXPECT_EQ(t.deliver("a", "2", 1), Delivered::queued);
+  t.host.memory_full = true;
+  EXPECT_EQ(t.deliver("a", "3", 1), Delivered::dropped);
+  EXPECT_EQ(t.deliver("a", "4", 0), Delivered::sent) << "it is not behind";
+  t.channel->set_stuck(true);
+  EXPECT_EQ(t.deliver("a", "5", 0), Delivered::dropped);
+  EXPECT_EQ(t.host.counters.dropped_memory.get(), 2u);
+  EXPECT_FALSE(t.channel->has_room());
+  t.channel->set_stuck(false);
+  t.host.memory_full = false;
+  EXPECT_EQ(t.deliver("a", "6", 0), Delivered::sent);
+  EXPECT_EQ(t.deliver("a", "7", 1), Delivered::queued);
+}
+
+TEST(DeliveryBounds, WithoutMemoryOneIsKeptAtATime) {
+  Bench t;
+  t.up();
+  t.host.memory_full = true;
+  EXPECT_EQ(t.deliver("a", "1", 1), Delivered::sent);
+  EXPECT_EQ(t.deliver("a", "2", 1), Delivered::sent) << "nothing is kept for a volatile session";
+  EXPECT_EQ(t.deliver("a", "3", 1, false, {}, 7), Delivered::sent);
+  EXPECT_EQ(t.deliver("a", "4", 1, false, {}, 7), Delivered::dropped) << "a message of a shared group is";
+  t.sent();
+  t.in(puback(3));
+  EXPECT_EQ(t.deliver("a", "5", 1, false, {}, 7), Delivered::sent);
+}
+
 TEST(DeliveryBounds, TooLargeForTheClient) {
   // With QoS 0, one topic byte and no properties: 2 + 2 + 1 + 1 + payload.
   for (std::uint8_t qos : {0, 1, 2})

@@ -250,5 +250,60 @@ TEST(Flow, OneFlushIsAskedForUntilTheOutputIsWritten) {
   EXPECT_EQ(t.transport.flushes, before + 2);
 }
 
+// ---------------------------------------------------------------- limits.publish_rate, limits.publish_bytes
+
+struct RateRow {
+  std::uint32_t messages;
+  std::uint64_t bytes;
+};
+
+TEST(PublishRate, WhoSendsMoreIsReadMoreSlowly) {
+  for (auto [messages, bytes] : {RateRow{10, 0}, RateRow{0, 10 * 8}})  // a packet has 8 bytes
+    for (Version v : kVersions) {
+      ChannelConfig config;
+      config.limits.publish_rate = messages;
+      config.limits.publish_bytes = bytes;
+      Bench t(v, config);
+      t.up();
+      std::string all;
+      for (int i = 0; i < 100; ++i) all += publish(v, {.topic = "t", .payload = v == Version::v5 ? "xx" : "xxx"});
+      auto routed = [&] {
+        auto calls = t.took();
+        return std::count(calls.begin(), calls.end(), ';') + !calls.empty();
+      };
+      t.feed(all);
+      EXPECT_EQ(routed(), 10) << "a second's worth at once";
+      EXPECT_TRUE(t.channel->input_waits());
+      EXPECT_EQ(t.host.counters.limited_publish.get(), 1u);
+      long got = 10;
+      for (int i = 0; i < 50; ++i) {
+        t.host.now = t.channel->deadline();
+        t.channel->on_deadline();
+        t.feed({});
+        got += routed();
+      }
+      EXPECT_EQ(got, 60) << "then one every tenth of a second";
+      EXPECT_NEAR(static_cast<double>((t.host.now - MonoTime(Seconds(1000))).count()), 5000, 100);
+      EXPECT_EQ(t.host.counters.limited_publish.get(), 51u);
+      EXPECT_TRUE(t.channel->up());
+    }
+}
+
+TEST(PublishRate, KeepAliveDoesNotEndAClientThatWeDoNotRead) {
+  ChannelConfig config;
+  config.limits.publish_bytes = 10;
+  Bench t(Version::v5, config);
+  auto out = t.connect_out();
+  out.keep_alive = 1;
+  t.feed(t.connect(out));
+  t.feed(publish(Version::v5, {.topic = "t", .payload = std::string(100, 'x')}) + publish(Version::v5, {.topic = "t"}));
+  EXPECT_TRUE(t.channel->input_waits());
+  for (int i = 0; i < 5; ++i) {
+    t.host.now += Millis(1600);
+    t.channel->on_deadline();
+    EXPECT_TRUE(t.channel->up());
+  }
+}
+
 }  // namespace
 }  // namespace sb::channel::test

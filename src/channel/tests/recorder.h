@@ -30,6 +30,7 @@ class RecordingTransport final : public Transport {
   void resume_input() override { resume = true; }
   void deadline_changed() override { ++deadline_changes; }
   std::string peer() const override { return "peer:1"; }
+  Ip address() const override { return {}; }
   std::string tls_identity() const override { return identity; }
 
   int flushes = 0, deadline_changes = 0;
@@ -72,13 +73,26 @@ class RecordingHost final : public Host {
     return s;
   }
 
+  std::vector<std::string> events;  ///< of the kinds that it hears
+  bool hold_admission = false;
+  Reason admission = Reason::success;
+
+  void happened(const Event& e) override {
+    events.push_back(fmt::format("{} {} {} {}", static_cast<int>(e.kind), e.client, e.reason, e.what));
+  }
+  void refused(Channel&, Reason) override {}
+  void admit(Channel& c, std::string_view, bool) override {
+    if (!hold_admission) c.admitted(admission);
+  }
   void authenticate(Channel& c, const ports::Credentials& who) override {
     std::string w = fmt::format("authenticate {}", who.client_id);
     if (who.username) w += fmt::format(" user={}", *who.username);
     if (who.password) w += fmt::format(" password={}", *who.password);
+    if (!who.proven.empty()) w += fmt::format(" proven={}", who.proven);
     if (!who.tls_identity.empty()) w += fmt::format(" tls={}", who.tls_identity);
     if (who.anonymous_allowed) w += " anonymous";
     calls_.push_back(w + " " + std::string(who.peer));
+    if (decision.username.empty()) decision.username = who.proven;
     if (!hold_auth) c.authenticated(decision);
   }
   std::unique_ptr<ports::AuthExchange> start_exchange(std::string_view method, const ports::Credentials& who) override {

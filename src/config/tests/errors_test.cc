@@ -77,6 +77,12 @@ const FileCase kFileCases[] = {
     {"store.kind = \"redis\"",
      "f:1: store.kind = \"redis\": comes in a later version; write \"memory\" or \"embedded\" (default "
      "\"embedded\")"},
+    {"auth.http.url = \"auth.example.org\"",
+     "f:1: auth.http.url = \"auth.example.org\": does not begin with http:// or https://; write a URL such as "
+     "\"https://auth.example.org/mqtt\""},
+    {"auth.http.acl_url = \"http://u:p@h/\"",
+     "f:1: auth.http.acl_url = \"http://u:p@h/\": has a user or a password in it; put what the server wants into "
+     "`auth.http.token_file`"},
     {"log.file = 1", "f:1: log.file = 1: not a string; write a string of at most 4096 bytes (default \"\")"},
     {"log.file = \"a\\u0000\"",
      "f:1: log.file = \"a\\u0000\": has a control character; write a string of at most 4096 bytes (default \"\")"},
@@ -147,6 +153,8 @@ const FileCase kFileCases[] = {
      "f:2: listeners.mqtts.cert: missing; TLS needs a certificate: write the path of a PEM file"},
     {"[listeners.wss]\nbind = \"127.0.0.1:8884\"\ncert = \"c\"",
      "f:2: listeners.wss.key: missing; TLS needs a private key: write the path of a PEM file"},
+    {"[auth]\nacl_file = \"a\"\nhttp.acl_url = \"http://h/\"",
+     "f:2: auth.acl_file = \"a\": means nothing beside auth.http.acl_url; leave out one of them"},
     {"[listeners.wss]\nidentity_as_username = \"cn\"",
      "f:2: listeners.wss.client_ca: missing; client certificates are checked against an authority: write the path of a "
      "PEM "

@@ -66,7 +66,7 @@ class Bench {
   explicit Bench(model::Limits limits = {})
       : logs(limits, [this](std::string_view f, ports::LogId log) { node.log_changed(f, log); }),
         sessions(logs),
-        retained(limits.retained_messages) {
+        retained(limits.retained_messages, limits.retained_bytes) {
     node.limits = limits;
     node.authenticator = &door;
     node.cores.resize(1);

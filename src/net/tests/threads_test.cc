@@ -32,7 +32,7 @@ class Running {
         node.limits, [this](std::string_view f, ports::LogId log) { node.log_changed(f, log); });
     stores.sessions = std::make_unique<store::MemorySessions>(*logs);
     stores.logs = std::move(logs);
-    stores.retained = std::make_unique<store::MemoryRetained>(1000);
+    stores.retained = std::make_unique<store::MemoryRetained>(1000, 1 << 20);
     store_ = std::make_unique<store::Service>(std::move(stores));
     ListenerOptions o;
     o.host = "127.0.0.1";

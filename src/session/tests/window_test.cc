@@ -206,5 +206,35 @@ TEST(Window, BehavesLikeAList) {
   }
 }
 
+TEST(Window, CountsTheBytesThatItKeeps) {
+  model::MessageView v;
+  v.payload = "0123456789";
+  auto m = model::Message::copy(v);
+  const std::size_t n = m->footprint();
+  Window w;
+  EXPECT_EQ(w.kept(), 0u);
+  InFlight e;
+  e.state = OutboundState::sent_qos1;
+  PacketId bare = w.push(e);
+  EXPECT_EQ(w.kept(), 0u);
+  e.message = m;
+  PacketId first = w.push(e), second = w.push(e);
+  EXPECT_EQ(w.kept(), 2 * n);
+  w.keep(*w.find(bare), m);
+  EXPECT_EQ(w.kept(), 3 * n);
+  w.keep(*w.find(bare), m);
+  EXPECT_EQ(w.kept(), 3 * n);
+  w.forget(*w.find(first));
+  w.forget(*w.find(first));
+  EXPECT_EQ(w.kept(), 2 * n);
+  w.erase(first);
+  w.erase(second);
+  EXPECT_EQ(w.kept(), n);
+  w.restore(w.sequence_of(bare) + 5, e);
+  EXPECT_EQ(w.kept(), 2 * n);
+  w.clear();
+  EXPECT_EQ(w.kept(), 0u);
+}
+
 }  // namespace
 }  // namespace sb::session

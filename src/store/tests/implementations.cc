@@ -32,7 +32,7 @@ Backend memory_backend(const model::Limits& limits, Announcements& announcements
   b.logs =
       std::make_unique<MemoryLogs>(limits, [&](std::string_view f, ports::LogId log) { announcements.add(f, log); });
   b.sessions = std::make_unique<MemorySessions>(*b.logs, limits.sessions);
-  b.retained = std::make_unique<MemoryRetained>(limits.retained_messages);
+  b.retained = std::make_unique<MemoryRetained>(limits.retained_messages, limits.retained_bytes);
   return b;
 }
 

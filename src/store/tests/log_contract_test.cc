@@ -50,6 +50,26 @@ TEST_P(LogContract, TheLastMemberTakesTheLogWithIt) {
   EXPECT_TRUE(read(anew.log, anew.head).messages.empty());
 }
 
+TEST_P(LogContract, AGroupMakesNoLogAndNeedsAllOfIt) {
+  std::optional<error_code> refused;
+  logs().join("$share/g/a", ports::kGroupMember, [&](auto r) { refused = r.error(); });
+  stores().settle();
+  EXPECT_EQ(refused, ports::errc::no_log);
+  EXPECT_TRUE(stores().announced().empty());
+
+  auto log = join("$share/g/a", "one");
+  append(log.log, "x");
+  join("$share/g/a", std::string(ports::kGroupMember));
+  logs().release("$share/g/a", "one", behind(log.head, 1));
+  for (int i = 0; i < 1000; ++i)
+    append(log.log, "y");  // more than what a log gathers before it looks whom it may forget
+  EXPECT_EQ(read(log.log, log.head, 1).messages.size(), 1u);
+  EXPECT_EQ(read(log.log, log.head, 1).lost, 0u) << "what came before the group was there";
+  logs().leave("$share/g/a", "one");
+  stores().settle();
+  EXPECT_EQ(stores().announced(), (Stores::Announced{{"$share/g/a", log.log}, {"$share/g/a", 0}}));
+}
+
 TEST_P(LogContract, MessagesComeBackAsTheyWere) {
   auto log = join("#");
   std::vector<model::MessageView> views(3);

@@ -122,7 +122,7 @@ TEST(MemoryLogs, TheSlowestMemberSaysHowFar) {
 }
 
 TEST(MemoryRetained, ExpiredOnesFreeTheirPlaceWhenTheyAreSeen) {
-  MemoryRetained store(10);
+  MemoryRetained store(10, 1 << 20);
   model::MessageView v;
   v.topic = "a";
   v.payload = "x";
@@ -139,7 +139,7 @@ Backend memory() {
   Backend b;
   b.logs = std::make_unique<MemoryLogs>(model::Limits{}, [](auto, auto) {});
   b.sessions = std::make_unique<MemorySessions>(*b.logs);
-  b.retained = std::make_unique<MemoryRetained>(100);
+  b.retained = std::make_unique<MemoryRetained>(100, 1 << 20);
   return b;
 }
 

@@ -160,6 +160,22 @@ TEST_P(RetainedContract, Bounded) {
   EXPECT_EQ(match("#"), (Lines{"a=4", "c=5"}));
 }
 
+TEST_P(RetainedContract, BoundedInBytes) {
+  model::Limits limits;
+  limits.retained_bytes = 4000;
+  use(limits);
+  const std::string large(1500, 'x');
+  EXPECT_EQ(set("a", large), error_code{});
+  EXPECT_EQ(set("b", large), error_code{});
+  EXPECT_EQ(set("c", large), ports::errc::quota);
+  EXPECT_EQ(set("a", large + large), ports::errc::quota) << "neither may one grow";
+  EXPECT_EQ(set("a", "small"), error_code{});
+  EXPECT_EQ(set("c", large), error_code{});
+  EXPECT_EQ(set("b", ""), error_code{});
+  EXPECT_EQ(set("d", large), error_code{});
+  EXPECT_EQ(retained().count(), 3u);
+}
+
 /// Random topics, with bytes around the slash, against a scan of all of them.
 TEST_P(RetainedContract, MatchesLikeANaiveScan) {
   std::mt19937 random(8);

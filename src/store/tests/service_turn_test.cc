@@ -28,7 +28,7 @@ TEST(Service, WhatIsAskedInATurnArrivesInOnePieceAndIsAnsweredInOne) {
   auto& engine = static_cast<CountingEngine&>(*b.engine);
   b.logs = std::make_unique<MemoryLogs>(model::Limits{}, [](auto, auto) {});
   b.sessions = std::make_unique<MemorySessions>(*b.logs);
-  b.retained = std::make_unique<MemoryRetained>(100);
+  b.retained = std::make_unique<MemoryRetained>(100, 1 << 20);
   io::EventLoop shard;
   Service service(std::move(b));
   ShardStores stores(service, shard);

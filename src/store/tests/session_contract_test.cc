@@ -57,6 +57,14 @@ TEST_P(SessionContract, AStaleOwnerOfASessionThatEndedIsNotTheNextOne) {
   EXPECT_EQ(end("c", first.record.epoch), errc::stale_epoch);
 }
 
+TEST_P(SessionContract, AClaimThatOnlyEndsASessionIsAboveIt) {
+  Claimed first = claim("c");
+  Claimed last = claim("c", true, false);
+  EXPECT_FALSE(last.present);
+  EXPECT_GT(last.record.epoch, first.record.epoch);
+  EXPECT_EQ(change("c", first.record.epoch, {}), errc::no_session);
+}
+
 TEST_P(SessionContract, CleanBeginsANewIncarnation) {
   auto log = join("a/#", "somebody");
   Claimed first = claim("c", false, true, kStart, "old will");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "auth/jwt_rights.h"
+#include "auth/rights_document.h"
 
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@ namespace {
 ports::RightsPtr rights(std::string_view acl) {
   const auto value = parse_json(acl, 8);
   EXPECT_TRUE(value.has_value()) << acl;
-  return value ? JwtRights::parse(*value) : nullptr;
+  return value ? DocumentRights::parse(*value) : nullptr;
 }
 std::string list(std::string_view kind, std::size_t n) {
   std::string text = "\"" + std::string(kind) + "\":[";
@@ -20,7 +20,7 @@ std::string list(std::string_view kind, std::size_t n) {
   return text + "]";
 }
 
-TEST(JwtRights, Form) {
+TEST(RightsDocument, Form) {
   const struct {
     std::string acl;
     bool good;
@@ -47,7 +47,7 @@ TEST(JwtRights, Form) {
   for (const auto& row : rows) EXPECT_EQ(rights(row.acl) != nullptr, row.good) << row.acl.substr(0, 80);
 }
 
-TEST(JwtRights, WhoMayDoWhat) {
+TEST(RightsDocument, WhoMayDoWhat) {
   const auto r = rights(R"({"pub":["up/%c/#","x/%u"],"sub":["down/%u/+","$SYS/broker/#"],"all":["chat/#"]})");
   ASSERT_NE(r, nullptr);
   const ports::Subject who{"c1", "alice"};
@@ -90,7 +90,7 @@ TEST(JwtRights, WhoMayDoWhat) {
   EXPECT_FALSE(nothing->may_subscribe(who, "a"));
 }
 
-TEST(JwtRights, NamesNeverWidenThem) {
+TEST(RightsDocument, NamesNeverWidenThem) {
   const struct {
     std::string_view pattern, client_id, username, topic;
     bool allowed;
@@ -116,6 +116,30 @@ TEST(JwtRights, NamesNeverWidenThem) {
   }
 }
 
+TEST(RightsDocument, NothingAndEverything) {
+  const ports::Subject who{"c", "u"};
+  for (std::string_view topic : {"a", "$SYS/x", "$other"}) {
+    EXPECT_TRUE(DocumentRights::everything()->may_receive(who, topic)) << topic;
+    EXPECT_FALSE(DocumentRights::nothing()->may_receive(who, topic)) << topic;
+  }
+  for (std::string_view filter : {"#", "$SYS/#", "+/a"}) {
+    EXPECT_TRUE(DocumentRights::everything()->may_receive_all(who, filter)) << filter;
+    EXPECT_FALSE(DocumentRights::nothing()->may_subscribe(who, filter)) << filter;
+  }
+  EXPECT_TRUE(DocumentRights::everything()->may_publish(who, "a", false));
+  EXPECT_FALSE(DocumentRights::everything()->may_publish(who, "$SYS/x", false));
+}
+
+TEST(RightsDocument, SameRules) {
+  auto parse = [](std::string_view acl) { return DocumentRights::parse(*parse_json(acl, 8)); };
+  const auto a = parse(R"({"pub":["a"],"sub":["b"]})");
+  EXPECT_TRUE(a->same_as(*parse(R"({"sub":["b"],"pub":["a"]})")));
+  for (std::string_view other :
+       {R"({"pub":["a"]})", R"({"pub":["b"],"sub":["a"]})", R"({"pub":["a","c"],"sub":["b"]})"})
+    EXPECT_FALSE(a->same_as(*parse(other))) << other;
+  EXPECT_FALSE(DocumentRights::nothing()->same_as(*DocumentRights::everything()));
+}
+
 /// Everything of up to three levels, each one of `levels`.
 std::vector<std::string> texts(const std::vector<std::string>& levels) {
   std::vector<std::string> all = levels, longest = levels;
@@ -130,7 +154,7 @@ std::vector<std::string> texts(const std::vector<std::string>& levels) {
   return all;
 }
 
-TEST(JwtRights, AFilterIsCoveredWhenAllItsTopicsMatch) {
+TEST(RightsDocument, AFilterIsCoveredWhenAllItsTopicsMatch) {
   std::vector<std::string> filters = texts({"a", "b", "$x", "", "+", "#"}), topics = texts({"a", "b", "$x", "", "zz"});
   std::erase_if(filters, [](const std::string& f) { return !model::is_topic_filter(f); });
   for (const std::string& t : std::vector<std::string>(topics)) topics.push_back(t + "/zz");  // longer than any filter

@@ -9,17 +9,27 @@
 
 namespace sb::auth {
 
-inline constexpr std::size_t kJwtMaxFilters = 1000;  ///< topic filters in one token: each publish may look at all
+inline constexpr std::size_t kMaxRightsFilters = 1000;  ///< topic filters of one document: each publish may look at all
 
-/// What a token's claim `acl` allows:
+/// What a document of rights allows, which is the claim `acl` of a token, or comes from a back end:
 ///   {"pub": ["a/%c/#"], "sub": ["b/#"], "all": ["c/%u"]}        all = pub and sub; what is not there allows nothing
 /// `%c` and `%u` stand for the client id and the user name. Both are chosen by somebody else than who wrote the filter,
 /// so a filter with one that is empty or has "/", "+" or "#" matches nothing, and neither does one that becomes a
 /// filter for topics with "$" only by the name. Immutable. Threads: any, at once.
-class JwtRights final : public ports::Rights {
+class DocumentRights final : public ports::Rights {
  public:
-  /// Null when the claim has not this form.
-  static ports::RightsPtr parse(const boost::json::value& acl);
+  using Ptr = boost::intrusive_ptr<const DocumentRights>;
+
+  /// Null when the document has not this form.
+  static Ptr parse(const boost::json::value& acl);
+  static const Ptr& nothing();
+  /// Those of a superuser: everything but publishing what is the broker's own.
+  static const Ptr& everything();
+
+  /// Whether these are the same rules.
+  bool same_as(const DocumentRights& o) const {
+    return everything_ == o.everything_ && publish_ == o.publish_ && subscribe_ == o.subscribe_;
+  }
 
   bool may_publish(const ports::Subject& who, std::string_view topic, bool retain) const override;
   bool may_subscribe(const ports::Subject& who, std::string_view filter) const override;
@@ -30,13 +40,15 @@ class JwtRights final : public ports::Rights {
   struct Pattern {
     std::string text;
     bool client_id, username;  // has %c, %u
+    bool operator==(const Pattern&) const = default;
   };
   using Patterns = std::vector<Pattern>;
 
-  JwtRights() = default;
+  DocumentRights() = default;
   static bool add(const boost::json::value& list, std::initializer_list<Patterns*> to);
-  static bool any_covers(const Patterns& patterns, const ports::Subject& who, std::string_view filter);
+  bool any_covers(const Patterns& patterns, const ports::Subject& who, std::string_view filter) const;
 
+  bool everything_ = false;
   Patterns publish_, subscribe_;
 };
 

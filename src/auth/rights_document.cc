@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "auth/jwt_rights.h"
+#include "auth/rights_document.h"
 
 #include <algorithm>
 
@@ -54,7 +54,7 @@ bool covers(std::string_view pattern, const Subject& who, std::string_view filte
 
 }  // namespace
 
-bool JwtRights::add(const json::value& list, std::initializer_list<Patterns*> to) {
+bool DocumentRights::add(const json::value& list, std::initializer_list<Patterns*> to) {
   if (!list.is_array()) return false;
   for (const json::value& element : list.get_array()) {
     if (!element.is_string()) return false;
@@ -66,9 +66,9 @@ bool JwtRights::add(const json::value& list, std::initializer_list<Patterns*> to
   return true;
 }
 
-ports::RightsPtr JwtRights::parse(const json::value& acl) {
+DocumentRights::Ptr DocumentRights::parse(const json::value& acl) {
   if (!acl.is_object()) return nullptr;
-  boost::intrusive_ptr<JwtRights> rights(new JwtRights);
+  boost::intrusive_ptr<DocumentRights> rights(new DocumentRights);
   std::size_t filters = 0;
   for (const auto& member : acl.get_object()) {
     const std::string_view name(member.key().data(), member.key().size());
@@ -81,28 +81,43 @@ ports::RightsPtr JwtRights::parse(const json::value& acl) {
     } else if (name == "sub") {
       good = add(member.value(), {&rights->subscribe_});
     }
-    if (!good || (filters += member.value().get_array().size()) > kJwtMaxFilters) return nullptr;
+    if (!good || (filters += member.value().get_array().size()) > kMaxRightsFilters) return nullptr;
   }
   return rights;
 }
 
-bool JwtRights::any_covers(const Patterns& patterns, const Subject& who, std::string_view filter) {
+const DocumentRights::Ptr& DocumentRights::nothing() {
+  static const Ptr nothing(new DocumentRights);
+  return nothing;
+}
+
+const DocumentRights::Ptr& DocumentRights::everything() {
+  static const Ptr everything = [] {
+    boost::intrusive_ptr<DocumentRights> rights(new DocumentRights);
+    rights->everything_ = true;
+    return rights;
+  }();
+  return everything;
+}
+
+bool DocumentRights::any_covers(const Patterns& patterns, const Subject& who, std::string_view filter) const {
+  if (everything_) return true;
   const bool client_id = is_plain(who.client_id), username = is_plain(who.username);
   return std::any_of(patterns.begin(), patterns.end(), [&](const Pattern& p) {
     return (client_id || !p.client_id) && (username || !p.username) && covers(p.text, who, filter);
   });
 }
 
-bool JwtRights::may_publish(const Subject& who, std::string_view topic, bool) const {
+bool DocumentRights::may_publish(const Subject& who, std::string_view topic, bool) const {
   return !is_brokers_own(topic) && any_covers(publish_, who, topic);
 }
-bool JwtRights::may_subscribe(const Subject& who, std::string_view filter) const {
+bool DocumentRights::may_subscribe(const Subject& who, std::string_view filter) const {
   return any_covers(subscribe_, who, filter);
 }
-bool JwtRights::may_receive(const Subject& who, std::string_view topic) const {
+bool DocumentRights::may_receive(const Subject& who, std::string_view topic) const {
   return any_covers(subscribe_, who, topic);
 }
-bool JwtRights::may_receive_all(const Subject& who, std::string_view filter) const {
+bool DocumentRights::may_receive_all(const Subject& who, std::string_view filter) const {
   return any_covers(subscribe_, who, filter);
 }
 

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/tests/bench.h"
+
+namespace sb::broker::testing {
+
+/// Brokers that share their stores, with a bus that loses nothing: what the cluster is to the broker's logic.
+class Cluster {
+ public:
+  explicit Cluster(std::size_t nodes = 2, std::size_t shards = 2) : owners_(stores_->sessions) {
+    for (std::size_t n = 0; n < nodes; ++n) {
+      wanted_.emplace_back();
+      owners_.nodes.push_back(std::make_unique<Owned>(owners_, n));
+      BenchOptions o;
+      o.shards = shards;
+      o.stores = stores_;
+      o.peers = [this, n](std::size_t shard) { return std::make_unique<Link>(*this, n, shard); };
+      o.sessions = owners_.nodes[n].get();
+      benches_.push_back(std::make_unique<Bench>(o));
+    }
+  }
+  ~Cluster() { stores_->nodes.clear(); }
+
+  Bench& operator[](std::size_t n) { return *benches_[n]; }
+  void settle() {
+    for (int quiet = 0; quiet < 3; ++quiet)
+      for (auto& b : benches_) b->settle();
+  }
+  /// The bus confirms nothing, and SUBACKs wait, until it is let go.
+  void hold() { held_ = true; }
+  void let_go() {
+    held_ = false;
+    for (auto& f : std::exchange(waiting_, {})) f();
+    settle();
+  }
+  std::size_t sent = 0;  ///< messages on the bus, counted per receiver
+
+ private:
+  struct Link;
+  /// Who had a session connected last.
+  struct Owners {
+    explicit Owners(ports::SessionStore& s) : to(s) {}
+    ports::SessionStore& to;
+    std::map<std::string, std::size_t> last;
+    std::vector<std::unique_ptr<ports::SessionStore>> nodes;
+  };
+  struct Owned final : ports::SessionStore {
+    Owned(Owners& o, std::size_t n) : owners(o), node(n) {}
+    bool any() const override { return true; }
+    void claim(Claim c, Done<Claimed> done) override {
+      std::string id = c.client_id;
+      owners.to.claim(std::move(c), [this, id, done = std::move(done)](result<Claimed> claimed) {
+        auto [it, is_new] = owners.last.try_emplace(id, node);
+        if (claimed && !is_new && it->second != node) claimed->previous_node = std::to_string(it->second);
+        it->second = node;
+        done(std::move(claimed));
+      });
+    }
+    void change(std::string_view id, std::uint64_t epoch, ports::SessionChange c, Done<void> done) override {
+      owners.to.change(id, epoch, std::move(c), std::move(done));
+    }
+    void end(std::string_view id, std::uint64_t epoch, Done<void> done) override {
+      owners.to.end(id, epoch, std::move(done));
+    }
+    void outbound(std::string_view id, std::uint16_t packet, Done<Outbound> done) override {
+      owners.to.outbound(id, packet, std::move(done));
+    }
+    void take_due(WallTime now, Done<std::vector<Due>> done) override { owners.to.take_due(now, std::move(done)); }
+    void fired(std::uint64_t will) override { owners.to.fired(will); }
+    Owners& owners;
+    const std::size_t node;
+  };
+  struct Link final : ports::Peers {
+    Link(Cluster& c, std::size_t n, std::size_t s) : cluster(c), node(n), shard(s) {}
+    void send(std::unique_ptr<ports::PeerBatch> batch, Done<void> done) override {
+      std::shared_ptr<ports::PeerBatch> all = std::move(batch);
+      for (std::size_t n = 0; n < cluster.benches_.size(); ++n) {
+        auto part = std::make_shared<ports::PeerBatch>();
+        for (auto& item : all->items())
+          for (std::size_t i = 0; i < item.peers; ++i)
+            if (all->peers_of(item)[i] == n) part->add(item.message, nullptr, 0, item.group, item.hops);
+        cluster.sent += part->items().size();
+        EXPECT_TRUE(part->items().empty() || n != node) << "no echo";
+        Core& to = cluster[n].core(node % cluster[n].shards());
+        if (!part->items().empty()) to.loop().post_fn([&to, part] { to.receive(*part); });
+      }
+      if (done) answer([done = std::move(done)] { done({}); });
+    }
+    void change(std::vector<Change> changes, Done<void> done) override {
+      for (auto& c : changes) {
+        auto& counts = cluster.wanted_[node][c.filter];
+        --counts[static_cast<std::size_t>(c.before)];
+        ++counts[static_cast<std::size_t>(c.after)];
+        auto what = ports::Interest::none;
+        for (auto i : {ports::Interest::logged, ports::Interest::live, ports::Interest::group})
+          if (counts[static_cast<std::size_t>(i)] > 0) what = i;
+        for (std::size_t n = 0; n < cluster.benches_.size(); ++n)
+          if (n != node) cluster[n].node.peer_wants(static_cast<ports::PeerNumber>(node), c.filter, what);
+      }
+      if (done) answer([done = std::move(done)] { done({}); });
+    }
+    void kick(std::string_view name, std::string_view id, std::uint64_t epoch, std::function<void()> done) override {
+      Core& mine = cluster[node].core(shard);
+      cluster[std::stoul(std::string(name))].node.kick(
+          id, epoch, [&mine, done = std::move(done)] { mine.loop().post_fn([done] { done(); }); });
+    }
+    void connected(std::string_view id, WallTime since) override {
+      for (std::size_t n = 0; n < cluster.benches_.size(); ++n)
+        if (n != node) cluster[n].node.connected_elsewhere(id, since, node < n);
+    }
+    void answer(std::function<void()> f) {
+      Core& mine = cluster[node].core(shard);
+      auto later = [&mine, f = std::move(f)] { mine.loop().post_fn([f] { f(); }); };
+      if (cluster.held_)
+        cluster.waiting_.push_back(later);
+      else
+        later();
+    }
+    Cluster& cluster;
+    const std::size_t node, shard;
+  };
+
+  std::shared_ptr<BenchStores> stores_ = std::make_shared<BenchStores>(unhurried());
+  Owners owners_;
+  std::vector<std::map<std::string, std::map<std::size_t, int>>> wanted_;
+  std::vector<std::unique_ptr<Bench>> benches_;
+  std::vector<std::function<void()>> waiting_;
+  bool held_ = false;
+};
+
+}  // namespace sb::broker::testing

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "model/message.h"
+
+namespace sb::ports {
+
+/// Another node, as long as this process runs: a name keeps its number, also when the node comes back.
+using PeerNumber = std::uint16_t;
+
+/// Messages for other nodes, gathered by one shard in one turn. Owns their bytes.
+class PeerBatch {
+ public:
+  struct Item {
+    model::MessageView message;  ///< in the batch; `id` is not passed on
+    /// "" = for whoever is subscribed there; else `$share/name/filter`: for one member of that group.
+    std::string_view group;
+    std::uint8_t hops = 0;  ///< nodes that found no member of the group, and sent it on
+    std::uint32_t peers_at = 0, peers = 0;
+  };
+
+  void add(const model::MessageView& m, const PeerNumber* to, std::size_t peers, std::string_view group = {},
+           std::uint8_t hops = 0) {
+    Item i;
+    i.message = m;
+    i.message.topic = keep(m.topic);
+    i.message.properties = keep(m.properties);
+    i.message.payload = keep(m.payload);
+    i.group = keep(group);
+    i.hops = hops;
+    i.peers_at = static_cast<std::uint32_t>(peers_.size());
+    i.peers = static_cast<std::uint32_t>(peers);
+    peers_.insert(peers_.end(), to, to + peers);
+    items_.push_back(i);
+  }
+  const std::vector<Item>& items() const { return items_; }
+  const PeerNumber* peers_of(const Item& i) const { return peers_.data() + i.peers_at; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  static constexpr std::size_t kChunk = 16 * 1024;
+  std::string_view keep(std::string_view s) {
+    if (s.empty()) return {};
+    if (s.size() > left_) {
+      left_ = s.size() > kChunk ? s.size() : kChunk;
+      chunks_.push_back(std::make_unique<char[]>(left_));
+      at_ = chunks_.back().get();
+    }
+    std::string_view kept(at_, s.copy(at_, s.size()));
+    at_ += s.size();
+    left_ -= s.size();
+    bytes_ += s.size();
+    return kept;
+  }
+  std::vector<Item> items_;
+  std::vector<PeerNumber> peers_;
+  std::vector<std::unique_ptr<char[]>> chunks_;
+  char* at_ = nullptr;
+  std::size_t left_ = 0, bytes_ = 0;
+};
+
+/// What a node wants to hear of a filter, for its connected sessions.
+enum class Interest : std::uint8_t {
+  none,
+  live,    ///< every message that matches
+  logged,  ///< QoS > 0 comes through the filter's log: QoS 0 as it is published, and notices of what was appended
+  group,   ///< `$share/...`: it has members
+};
+
+/// The other nodes of the cluster, as a shard sees them. Answers come once, on the thread that asked, in the order of
+/// the requests of a kind.
+class Peers {
+ public:
+  template <class T>
+  using Done = std::function<void(result<T>)>;
+
+  virtual ~Peers() = default;
+  /// `done` (may be null): at the write concern each of the nodes will get every message, or is none any more.
+  /// errc::unavailable: who got what is unknown.
+  virtual void send(std::unique_ptr<PeerBatch> batch, Done<void> done) = 0;
+
+  struct Change {
+    std::string filter;
+    Interest before, after;  ///< of one subscription; the node wants what any of its subscriptions wants
+  };
+  /// `done` (may be null): every node that can acknowledge a message knows it. PROTOCOLS: routes and SUBACK.
+  virtual void change(std::vector<Change> changes, Done<void> done) = 0;
+
+  /// This node has claimed the client's session with `epoch`; `node` had it before. `released`: the client is no longer
+  /// connected there, or nobody knows within a fifth of a second.
+  virtual void kick(std::string_view node, std::string_view client_id, std::uint64_t epoch,
+                    std::function<void()> released) = 0;
+  /// The client has connected here: a connection of its that another node has from before, with a volatile session,
+  /// ends. Volatile sessions have no record that could tell who owns them, and need no store to begin.
+  virtual void connected(std::string_view client_id, WallTime since) = 0;
+};
+
+}  // namespace sb::ports
