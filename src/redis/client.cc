@@ -51,8 +51,9 @@ error_code Client::ask(const Redirect& to, Args command, Handler& handler, std::
 }
 
 void Client::call(std::vector<std::string> words, std::string_view key, Millis within,
-                  std::function<void(Outcome&)> done) {
-  repeated_.push_back(std::make_unique<Repeated>(*this, std::move(words), key_slot(key), within, std::move(done)));
+                  std::function<void(Outcome&)> done, unsigned lane) {
+  repeated_.push_back(
+      std::make_unique<Repeated>(*this, std::move(words), key_slot(key), within, std::move(done), lane));
   const auto self = std::prev(repeated_.end());
   (*self)->start(self);
 }

@@ -50,7 +50,8 @@ class Client final : Topology::Listener, ConnectionListener, Handler {
 
   /// For what may be done twice, as reads may: repeats the command, behind whatever was sent meanwhile, until Redis
   /// does it, refuses it for a reason that does not pass, or `within` is over. `done` is called exactly once.
-  void call(std::vector<std::string> words, std::string_view key, Millis within, std::function<void(Outcome&)> done);
+  void call(std::vector<std::string> words, std::string_view key, Millis within, std::function<void(Outcome&)> done,
+            unsigned lane = 0);
 
   const Topology& topology() const { return *topology_; }
 

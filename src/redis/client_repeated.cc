@@ -32,11 +32,12 @@ bool passes(const Outcome& o) {
 }  // namespace
 
 Client::Repeated::Repeated(Client& client, std::vector<std::string> words, std::uint16_t slot, Millis within,
-                           std::function<void(Outcome&)> done)
+                           std::function<void(Outcome&)> done, unsigned lane)
     : client_(client),
       loop_(client.loop_),
       words_(std::move(words)),
       slot_(slot),
+      lane_(lane),
       end_(loop_.now() + within),
       done_(std::move(done)) {}
 
@@ -50,8 +51,8 @@ void Client::Repeated::attempt() {
   const std::vector<std::string_view> views(words_.begin(), words_.end());
   const Args command{std::span<const std::string_view>(views)};
   const auto asked = std::exchange(asked_, std::nullopt);
-  const error_code e =
-      asked ? client_.ask(*asked, command, *this, 0, left) : client_.command(slot_, command, *this, 0, left);
+  const error_code e = asked ? client_.ask(*asked, command, *this, 0, left, lane_)
+                             : client_.command(slot_, command, *this, 0, left, lane_);
   if (!e) return;
   Outcome o{Outcome::Kind::not_sent, Refusal::other, nullptr, e};
   again(o);
@@ -61,7 +62,7 @@ void Client::Repeated::on_outcome(Outcome& outcome, std::uint64_t) {
   if (outcome.done()) return finish(outcome);
   if (outcome.refused_as(Refusal::ask)) {
     asked_ = redirect_of(outcome.value().text());
-    if (asked_ && client_.reach(asked_->to, 0)) return attempt();
+    if (asked_ && client_.reach(asked_->to, lane_)) return attempt();
   }
   again(outcome);
 }

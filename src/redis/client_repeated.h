@@ -17,7 +17,7 @@ class Client::Repeated final : Handler, io::Timer {
   using Self = std::list<std::unique_ptr<Repeated>>::iterator;
 
   Repeated(Client& client, std::vector<std::string> words, std::uint16_t slot, Millis within,
-           std::function<void(Outcome&)> done);
+           std::function<void(Outcome&)> done, unsigned lane);
   ~Repeated() { loop_.timers().cancel(*this); }
 
   void start(Self self);
@@ -35,6 +35,7 @@ class Client::Repeated final : Handler, io::Timer {
   io::EventLoop& loop_;
   const std::vector<std::string> words_;
   const std::uint16_t slot_;
+  const unsigned lane_;
   const MonoTime end_;
   std::function<void(Outcome&)> done_;
   std::optional<Redirect> asked_;  ///< where the next attempt goes, instead of to the primary

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MIT
+#include "redis/writer_pipe.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "redis/writer.h"
+
+namespace sb::redis {
+namespace {
+
+constexpr Millis kWaitAtMost{100};  // WAIT holds up what is behind it
+constexpr Millis kReplicaLag{5000};
+
+/// A key in the slot of another one.
+std::string beside(const std::string& key, const std::string& prefix) {
+  const auto open = key.find('{');
+  const auto close = open == std::string::npos ? open : key.find('}', open);
+  const bool tagged = close != std::string::npos && close > open + 1;
+  return prefix + "touch:{" + (tagged ? key.substr(open + 1, close - open - 1) : key) + "}";
+}
+
+/// Replicas of a primary that follow it: in INFO, `slave0:ip=...,port=...,state=online,offset=...,lag=1`.
+unsigned followers(std::string_view info) {
+  unsigned n = 0;
+  for (std::size_t at = 0; (at = info.find("\nslave", at)) != std::string_view::npos;) {
+    const auto line = info.substr(at + 1, info.find('\n', at + 1) - at - 1);
+    at += 6;
+    const auto lag = line.find("lag=");
+    if (line.find("state=online") == std::string_view::npos || lag == std::string_view::npos) continue;
+    unsigned seconds = 0;
+    for (auto c : line.substr(lag + 4)) {
+      if (c < '0' || c > '9') break;
+      seconds = seconds * 10 + static_cast<unsigned>(c - '0');
+    }
+    n += Seconds(seconds) <= kReplicaLag;
+  }
+  return n;
+}
+
+}  // namespace
+
+void WriterPipe::set_connection(Connection* c) {
+  connection_ = c;
+  unconfirmed_.clear();
+  touch_ = true;
+  alone_ = false;
+  if (c) return;
+  auto targets = std::exchange(targets_, {});
+  auto ready = std::exchange(ready_, {});
+  for (Target* t : ready) {
+    t->queued_ = false;
+    writer_.schedule(*t);
+  }
+  for (Target* t : targets) {
+    t->doubt_ |= !t->batches_.empty();
+    writer_.schedule(*t);
+  }
+}
+
+void WriterPipe::add(Target& t) {
+  ready_.push_back(&t);
+  if (waits_since_ == kNever) waits_since_ = writer_.loop_.now();
+}
+
+void WriterPipe::forget(Target& t) {
+  targets_.erase(&t);
+  if (t.queued_) std::erase(ready_, &t);
+  for (auto& f : flights_)
+    if (f.target == &t) f.target = nullptr;
+  for (auto& u : unconfirmed_)
+    if (u.target == &t) u.target = nullptr;
+}
+
+void WriterPipe::flush() {
+  if (!connection_ || under_way_ > 0) return;
+  flushed_bytes_ = 0;
+  concern_met_ = writer_.options_.concern != WriterOptions::Concern::replica;
+  waits_ = false;
+  for (std::size_t n = ready_.size(); n > 0 && connection_ && flights_.size() < kCommands && flushed_bytes_ < kBytes;
+       --n) {
+    Target& t = *ready_.front();
+    ready_.pop_front();
+    t.queued_ = false;
+    if (!send(t)) break;
+  }
+  if (!connection_) return;
+  if (!concern_met_) send_wait();
+  if (under_way_ == 0) {
+    if (ready_.empty()) waits_since_ = kNever;
+    return;
+  }
+  ++writer_.stats_.flushes;
+  if (waits_since_ == kNever) waits_since_ = writer_.loop_.now();
+}
+
+/// False when the connection takes no more.
+bool WriterPipe::send(Target& t) {
+  if (t.stopped_) return true;
+  words_.clear();
+  if (t.doubt_) {
+    t.encode_last(words_);
+    if (!words_.empty()) return send_question(t);
+    t.resume(0);
+  }
+  if (t.at_ == t.batches_.size() && !writer_.takes(t)) {
+    writer_.schedule_later(t);
+    return true;
+  }
+  Batch* b = t.to_send();
+  if (!b) return true;
+  const bool again = b->state != Batch::State::waiting;
+  t.encode(*b, {again, t.gap_}, words_);
+  if (!command(t, b, words_)) return false;
+  writer_.stats_.batches += !again;
+  writer_.stats_.repeated += again;
+  if (b->state == Batch::State::waiting) b->state = Batch::State::sent;
+  return true;
+}
+
+bool WriterPipe::send_question(Target& t) {
+  if (!command(t, nullptr, words_)) return false;
+  ++writer_.stats_.repairs;
+  return true;
+}
+
+bool WriterPipe::command(Target& t, Batch* b, const Words& words) {
+  targets_.insert(&t);
+  const std::size_t size = encoded_size(words.args());
+  if (connection_->command(words.args(), *this, flights_.size())) {
+    t.doubt_ |= !t.batches_.empty() && t.batches_.front()->state != Batch::State::waiting;
+    writer_.schedule_later(t);
+    return false;
+  }
+  t.under_way_ = true;
+  flights_.push_back({&t, b});
+  ++under_way_;
+  flushed_bytes_ += size;
+  if (touch_key_.empty() || touch_) touch_key_ = beside(t.key(), writer_.options_.prefix);
+  return true;
+}
+
+/// Behind all writes of the flush. It covers what earlier ones could not confirm.
+void WriterPipe::send_wait() {
+  const bool wanted = !unconfirmed_.empty() || std::any_of(flights_.begin(), flights_.end(),
+                                                           [](const Flight& f) { return f.batch && f.batch->concern; });
+  if (!wanted) return;
+  if (alone_ && writer_.options_.degrade) {
+    concern_met_ = true;
+    if (flights_.empty()) ++writer_.stats_.degraded, confirm_all();
+    return;
+  }
+  // A write of this connection's own, for what was written on another one; in its slot somebody writes all the time.
+  if ((touch_ || !unconfirmed_.empty()) && !touch_key_.empty() &&
+      !connection_->command({"SET", touch_key_, "1", "PX", "60000"}, *this, kTouch))
+    ++under_way_;
+  const std::string replicas = std::to_string(writer_.options_.replicas), ms = std::to_string(kWaitAtMost.count());
+  if (connection_->command({"WAIT", replicas, ms}, *this, kWait)) return;
+  waits_ = true;
+  ++under_way_;
+}
+
+void WriterPipe::on_outcome(Outcome& outcome, std::uint64_t tag) {
+  if (tag == kReplicas) return replicas_answered(outcome);
+  if (outcome.kind == Outcome::Kind::refused) refused(outcome);
+  if (tag == kTouch) {
+    if (outcome.done()) touch_ = false;
+  } else if (tag == kWait) {
+    wait_answered(outcome);
+  } else {
+    Flight& f = flights_[tag];
+    if (f.target) {
+      f.target->under_way_ = false;
+      if (f.batch) {
+        batch_answered(f, outcome);
+      } else {
+        const bool answered = outcome.done() || outcome.kind == Outcome::Kind::refused;
+        if (const auto has = answered ? f.target->last(outcome) : std::nullopt) f.target->resume(*has);
+      }
+    }
+  }
+  if (--under_way_ == 0) end_flush();
+}
+
+void WriterPipe::batch_answered(Flight& f, Outcome& outcome) {
+  Target& t = *f.target;
+  if (outcome.kind == Outcome::Kind::unknown || outcome.kind == Outcome::Kind::not_sent) {
+    t.doubt_ = true;
+    return;
+  }
+  const auto taken = t.answered(*f.batch, outcome);
+  if (!f.target || t.stopped_) return;
+  if (taken == Target::Taken::repair) {
+    t.doubt_ = true;
+    return;
+  }
+  if (taken == Target::Taken::over) {
+    std::vector<std::unique_ptr<Batch>> rest;
+    for (auto& b : t.batches_)
+      if (b->state != Batch::State::confirmed) {
+        writer_.release(*b);
+        rest.push_back(std::move(b));
+      }
+    std::erase(t.batches_, nullptr);
+    t.stop();
+    return t.over(std::move(rest));
+  }
+  f.batch->answered = true;
+  t.gap_ = false;
+  ++t.at_;
+  const bool first = f.batch->state != Batch::State::confirmed;
+  if (f.batch->concern) {
+    if (first) f.batch->state = Batch::State::accepted;
+    unconfirmed_.push_back({&t, f.batch->number});
+    return;
+  }
+  const auto gone = std::move(t.batches_[t.at_ - 1]);
+  t.batches_.erase(t.batches_.begin() + static_cast<std::ptrdiff_t>(--t.at_));
+  t.confirmed(*gone);
+}
+
+void WriterPipe::wait_answered(const Outcome& outcome) {
+  const auto n = outcome.done() ? outcome.value().integer() : std::nullopt;
+  concern_met_ = n && *n >= static_cast<std::int64_t>(writer_.options_.replicas);
+  if (concern_met_ || !outcome.done()) return;
+  ++writer_.stats_.unreplicated;
+  refusal_ = fmt::format("{} of {} replicas confirm", *n, writer_.options_.replicas);
+  if (!asks_replicas_ && connection_) asks_replicas_ = !connection_->command({"INFO", "replication"}, *this, kReplicas);
+}
+
+void WriterPipe::replicas_answered(const Outcome& outcome) {
+  asks_replicas_ = false;
+  if (outcome.done()) alone_ = followers(outcome.value().text()) == 0;
+  if (alone_ && writer_.options_.degrade) flush();
+}
+
+void WriterPipe::refused(const Outcome& outcome) { refusal_ = outcome.text(); }
+
+void WriterPipe::end_flush() {
+  const auto flights = std::exchange(flights_, {});
+  if (concern_met_ && connection_) {
+    if (alone_ && !waits_ && writer_.options_.concern == WriterOptions::Concern::replica) ++writer_.stats_.degraded;
+    waits_since_ = kNever;
+    refusal_.clear();
+    confirm_all();
+  } else if (unconfirmed_.empty()) {
+    waits_since_ = kNever;
+  }
+  flights_.clear();  // nothing was sent meanwhile: a flush begins at the end of the turn
+  for (auto& f : flights) {
+    if (!f.target) continue;
+    Target& t = *f.target;
+    if (t.doubt_)
+      writer_.schedule_later(t);
+    else if (t.at_ < t.batches_.size() || t.wants_)
+      writer_.schedule(t);
+  }
+}
+
+void WriterPipe::confirm_all() {
+  while (!unconfirmed_.empty()) {
+    const Unconfirmed u = unconfirmed_.front();
+    unconfirmed_.pop_front();
+    if (!u.target) continue;
+    Target& t = *u.target;
+    const auto at = std::lower_bound(t.batches_.begin(), t.batches_.end(), u.number,
+                                     [](const auto& b, std::uint64_t n) { return b->number < n; });
+    if (at == t.batches_.end() || (*at)->number != u.number) continue;
+    writer_.confirmed(t, **at);
+  }
+}
+
+void WriterPipe::tick() {
+  if (!connection_) return;
+  if (alone_ && !asks_replicas_) asks_replicas_ = !connection_->command({"INFO", "replication"}, *this, kReplicas);
+  if (!unconfirmed_.empty()) flush();
+}
+
+}  // namespace sb::redis
