@@ -42,7 +42,9 @@ constexpr const char* kFooter =
     "connected\"\n"
     "on the standard error, does its work, and sends SIGUSR1 when all is whole again: publishing ends, everything "
     "comes\n"
-    "in, the verdict follows. For that: --until-signal --cut 0 --away 0.\n"
+    "in, the verdict follows. For that: --until-signal --cut 0 --away 0, and a short --keepalive, by which a node "
+    "that\n"
+    "hangs is noticed.\n"
     "\n"
     "A run in which nothing was acknowledged or delivered has failed. Works with any broker. SECONDS may be a\n"
     "range, as in 0.5..3, from which each time is chosen.\n"
@@ -207,7 +209,8 @@ void add_verify_command(CLI::App& app, Exit& exit) {
   command->option_defaults()->group("Report");
   command->add_flag("--json", o->json, "One line of JSON");
   command->option_defaults()->group("Connection");
-  words("--node", o->nodes, "Host:port or URL of a node, once for each: clients are spread over them and move", "NODE")
+  words("--node", o->nodes,
+        "Host:port or URL of a node, once for each or with commas: clients are spread over them and move", "NODE")
       ->delimiter(',');
   number("--connect-timeout", o->connect_timeout, "Seconds until a node that does not answer is left; 10 by default",
          0.1, 1e4);

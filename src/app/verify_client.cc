@@ -113,6 +113,7 @@ void VerifyClient::on_connected(const mqtt::Connack& c) {
   ++shared_.conduct.connects;
   ++shared_.conduct.connects_by_node[shared_.journal.node(static_cast<std::uint32_t>(node_))];
   if (accepted_) ++shared_.conduct.reconnects;
+  if (!durable_ && c.session_present) ++shared_.conduct.unasked_sessions;
   accepted_ = true;
   shared_.journal.opened(who_, static_cast<std::uint32_t>(node_), shared_.moment());
   linked_ = true;

@@ -24,6 +24,7 @@ struct VerifyConduct {
   std::uint64_t reconnects = 0;          ///< of these, after the first one of each client
   std::uint64_t cuts = 0, absences = 0;  ///< made by us
   std::uint64_t losses = 0;              ///< attempts that failed, and connections that ended without our doing
+  std::uint64_t unasked_sessions = 0;    ///< session present although the client has none: a breach
   std::uint64_t unreachable = 0;         ///< clients that were not connected at the end
   std::uint64_t unfinished = 0;          ///< 1: the broker had not come to rest when the time was up
   Millis longest_pause{0};               ///< without any delivery, while there was publishing

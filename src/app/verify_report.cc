@@ -100,6 +100,7 @@ std::string verify_json(const VerifyOptions& o, const std::string& where, const 
   number("misrouted", c.of(Breach::misrouted));
   number("wrong_qos", c.of(Breach::wrong_qos));
   number("forgotten_sessions", c.of(Breach::forgotten));
+  number("unasked_sessions", d.unasked_sessions);
   number("unreachable", d.unreachable);
   number("connects", d.connects);
   j.numbers("connects_by_node", d.connects_by_node);

@@ -270,6 +270,8 @@ std::vector<std::string> complaints(const VerifyCounts& counts, const VerifyCond
   auto say = [&](std::uint64_t n, std::string what) {
     if (n) all.push_back(std::move(what));
   };
+  say(conduct.unasked_sessions,
+      fmt::format("{} times a client without a session was given one", conduct.unasked_sessions));
   say(conduct.unreachable, fmt::format("{} clients could not connect at the end", conduct.unreachable));
   say(conduct.unfinished, "the broker was still busy when the time to drain was over; see --drain");
   return all;

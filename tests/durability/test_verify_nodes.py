@@ -10,6 +10,7 @@ import pytest
 from durability import tamper
 from durability.conftest import mosquitto_at
 from lib import broker as brokers
+from lib.clock import elapse
 from lib.ports import free_ports
 
 CALM = ["--cut", "0", "--away", "0"]
@@ -79,6 +80,33 @@ def test_a_node_that_is_not_there(broker, verify):
     r = verify("--node", f"127.0.0.1:{nobody},{good}", "--duration", 1, "--settle", 0.5, "--volatile", 3)
     assert r["ok"], r
     assert r["connects_by_node"] == {good: r["connects"]} and r["refused"]["Connection refused"] >= 10
+
+
+def test_a_node_that_hangs(broker):
+    """Nothing is owed to a subscriber without a session behind a node that says nothing, although its connection stands until
+    the keep alive has run out; all others go on, and those of the node elsewhere."""
+    proxy = tamper.Proxy(broker.listeners["mqtt"], tamper.Freeze())
+    nodes = ["--node", "127.0.0.1:{},{}:{}".format(proxy.port, *broker.listeners["mqtt"])]
+    run = subprocess.Popen([str(brokers.binary()), "verify", *nodes, *CALM, "--until-signal", "--settle", "0.5", "--volatile", "8",
+                            "--margin", "0.5", "-k", "2", "--connect-timeout", "1", "--json"],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert "everybody has connected" in run.stderr.readline()
+        elapse(2)
+        proxy.fault.moving.clear()
+        elapse(6)
+        proxy.fault.moving.set()
+        elapse(1)
+        run.send_signal(signal.SIGUSR1)
+        report, _ = run.communicate(timeout=60)
+    finally:
+        run.kill()
+        proxy.fault.moving.set()
+        proxy.close()
+    r = json.loads(report)
+    assert run.returncode == 0 and r["ok"], r
+    assert r["closed"]["the broker does not answer"] > 0 and r["resent"] > 0 and r["owed_volatile"] > 0
+    assert 2000 < r["pauses"]["worst"] < 7000
 
 
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGINT], ids=["SIGUSR1", "SIGINT"])

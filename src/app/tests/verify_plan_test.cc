@@ -95,7 +95,7 @@ TEST(VerifyComplaints, WhatElseMustNotHappen) {
   normal.connects = normal.reconnects = normal.losses = 5;
   normal.refused["server busy"] = normal.closed["reset"] = 5;
   EXPECT_TRUE(complaints(fine, normal).empty());
-  for (auto member : {&VerifyConduct::unreachable, &VerifyConduct::unfinished}) {
+  for (auto member : {&VerifyConduct::unasked_sessions, &VerifyConduct::unreachable, &VerifyConduct::unfinished}) {
     VerifyConduct d;
     d.*member = 1;
     EXPECT_EQ(complaints(fine, d).size(), 1u);
