@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "app/verify_report.h"
 
+#include <map>
+
 #include "app/report_text.h"
 
 namespace sb::app {
 namespace {
+
+constexpr unsigned kShown = 3;  // findings of each kind in the table; the JSON has more
 
 double seconds(Millis t) { return static_cast<double>(t.count()) / 1e3; }
 
@@ -57,7 +61,9 @@ std::string verify_table(const VerifyOptions& o, const std::string& where, const
   if (!o.fault.empty()) t.line("faults", "{} commands, of which {} failed", f.commands, f.failed_commands);
   t.line("pause", "{:.2f} s, the longest without a delivery; of a subscriber {} ms (median), {} ms (subscriber {})",
          seconds(d.longest_pause), d.pauses.median, d.pauses.worst, d.pauses.subscriber);
-  for (const std::string& finding : r.findings) t.line("", "{}", finding);
+  std::map<std::string, unsigned> shown;
+  for (const std::string& finding : r.findings)
+    if (shown[finding.substr(0, finding.find(':'))]++ < kShown) t.line("", "{}", finding);
   t.line("verdict", "{}", r.complaints.empty() ? "all promises held" : "BROKEN: " + joined(r.complaints, "; "));
   return t.text();
 }

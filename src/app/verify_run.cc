@@ -169,10 +169,10 @@ class VerifyRun {
   void disturb() {
     MonoTime now = loop_.now();
     if (options_.cut.high > 0 && now >= next_cut_) {
-      next_cut_ = now + millis(options_.cut.pick(shared_.random));
       if (VerifyClient* c = clients_[shared_.random() % clients_.size()]; c->up() && !c->away()) {
         c->cut(Millis(static_cast<std::int64_t>(shared_.random() % static_cast<std::uint64_t>(kCutPause.count()))));
         ++shared_.conduct.cuts;
+        next_cut_ = now + millis(options_.cut.pick(shared_.random));
       }
     }
     if (options_.away.high <= 0) return;
