@@ -117,7 +117,7 @@ def test_starts_and_leaves_nothing(launch, tmp_path, kind, servers, number):
     assert all(ask(("127.0.0.1", port), "PING") == "PONG" for port in ports)
     for i in range(3):
         socket.create_connection(("127.0.0.1", run.base + i), 5).close()
-    for words in (f"sub -p {run.base + 2}", f"pub -p {run.base}", "ctl status"):
+    for words in (f"sub -p {run.base + 2}", f"pub -p {run.base}", f"ctl --url http://127.0.0.1:{run.base + 16200} status"):
         assert words in run.said
     assert run.end(number) == 0
     assert gone(pids) and all(map(is_free, ports)) and not list(tmp_path.glob("signalbox-cluster-*"))

@@ -9,6 +9,7 @@ import pytest
 from lib.broker import SANITIZERS, Endpoint, binary
 from tools.cluster.broker import Broker, settings_for, wait_healthy
 from tools.cluster.parties import Parties
+from tools.cluster.ports import free_ports
 from tools.cluster.relay import Network
 from tools.cluster.topologies import TOPOLOGIES, WRITE_CONCERN
 from tools.cluster.topology import Topology
@@ -40,17 +41,22 @@ class Cluster:
         self.kind, self.directory = kind, directory
         self.network = Network(Parties()) if relayed else None
         self.redis: Topology = TOPOLOGIES[kind](directory / "redis", network=self.network)
-        common = {"listeners.mqtt.bind": "127.0.0.1:0", "listeners.ws.bind": "", "admin.bind": "127.0.0.1:0",
-                  "node.shards": 1, "cluster.lease": lease} | (settings or {})
-        self.brokers = [self._broker(f"n{i + 1}", common) for i in range(nodes)]
+        self.lease = lease
+        self.brokers = [self._broker(f"n{i + 1}", settings or {}) for i in range(nodes)]
         self._doors: dict[str, tuple[str, int]] = {}
 
-    def _broker(self, name: str, common: dict[str, object]) -> Broker:
-        settings = settings_for(name, self.redis.url, WRITE_CONCERN[self.kind]) | common
-        broker = Broker(name, binary(), self.directory, settings)
+    def _broker(self, name: str, settings: dict[str, object]) -> Broker:
+        broker = Broker(name, binary(), self.directory, self.settings(name) | settings)
         if self.network:
             self.network.parties.introduce(name, lambda: broker.pid if broker.alive else None)
         return broker
+
+    def settings(self, name: str) -> dict[str, object]:
+        """The keys of this broker. Its ports are not the system's choice, so that nobody takes them while it is dead."""
+        mqtt, admin = free_ports(2)
+        return settings_for(name, self.redis.url, WRITE_CONCERN[self.kind]) | {
+            "listeners.mqtt.bind": f"127.0.0.1:{mqtt}", "listeners.ws.bind": "", "admin.bind": f"127.0.0.1:{admin}",
+            "node.shards": 1, "cluster.lease": self.lease}
 
     @property
     def names(self) -> list[str]:
@@ -95,10 +101,9 @@ class Cluster:
             self.network.heal()
         for broker in self.brokers:
             broker.terminate()
-        ends = [(broker, broker.wait()) for broker in self.brokers]
+        ends = [(broker, broker.wait()) for broker in self.brokers if broker.alive or broker.code is not None]
         self.redis.kill_all()
         if self.network:
             self.network.close()
         said = [f"{b.name} ended with {code}:\n{b.tail()}" for b, code in ends if code != 0]
-        return said + [f"{b.name}:\n{b.tail(60)}" for b, _ in ends
-                       if b.log.exists() and SANITIZERS.search(b.log.read_text(errors="replace"))]
+        return said + [f"{b.name}:\n{b.tail(60)}" for b, _ in ends if SANITIZERS.search(b.output())]

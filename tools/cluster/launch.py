@@ -149,10 +149,12 @@ class Run:
         command = os.path.relpath(self.options.program)
         command = self.options.program if command.startswith("..") else command
         ports = [broker.ports["mqtt"] for broker in self.brokers]
+        admin = ports_of(self.options.port, 0)["admin"]
+        url = "" if admin == ADMIN else f"--url http://127.0.0.1:{admin} "
         print(f"\nNow, in other terminals:\n\n"
               f"  {command} sub -p {ports[-1]} -t 'hello/#' -v\n"
               f"  {command} pub -p {ports[0]} -t hello/world -m hi\n"
-              f"  {command} ctl status\n\n"
+              f"  {command} ctl {url}status\n\n"
               f"Ctrl-C ends all of it.\n", flush=True)
         say("ready")
 

@@ -32,7 +32,7 @@ class Process:
     def __init__(self, name: str, command: list[str], log: Path):
         self.name, self.command, self.log = name, [str(word) for word in command], log
         self._child: subprocess.Popen | None = None
-        self.paused = False
+        self.paused, self._begin = False, 0
 
     @property
     def pid(self) -> int:
@@ -59,6 +59,8 @@ class Process:
 
     def output(self) -> str:
         """What it has written since it was last started."""
+        if not self._child:
+            return ""
         with self.log.open("rb") as file:
             file.seek(self._begin)
             return file.read().decode(errors="replace")

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from .parties import Parties
 
-RETRANSMISSION = 0.2  # seconds: what the loss of a packet costs TCP at least
+RETRANSMISSION = 0.2  # seconds: what the loss of a packet costs TCP at least; the next one twice that, and so on
+ATTEMPTS = 4          # so many in a row get lost at most
 Address = tuple[str, int]
 
 
@@ -28,9 +29,10 @@ class Line:
 
     def lateness(self) -> float:
         late = self.delay
-        wait = RETRANSMISSION
-        while self.loss and random.random() < self.loss:
-            late, wait = late + wait, wait * 2
+        for attempt in range(ATTEMPTS):
+            if random.random() >= self.loss:
+                break
+            late += RETRANSMISSION * 2 ** attempt
         return late
 
 

@@ -94,14 +94,12 @@ class Sentinel(Topology):
         for server in self.replicas(primary) if primary else ():
             server.ask("REPLICAOF", *primary.announced)
 
-    def failover(self) -> Server:
+    def failover(self, primary: Server | None = None) -> Server:
         """Asks the Sentinels for one, and returns the new primary."""
-        old = self.primary()
-        wait_until(self._or_none_failover, HEALTHY, "no Sentinel starts a failover", every=0.2)
+        old = primary or self.primary()
+        wait_until(lambda: self._or_none(lambda: self.watchers[0].ask("SENTINEL", "FAILOVER", NAME)), HEALTHY,
+                   "no Sentinel starts a failover", every=0.2)
         return self.await_other_primary(old)
-
-    def _or_none_failover(self):
-        return self._or_none(lambda: self.watchers[0].ask("SENTINEL", "FAILOVER", NAME))
 
     def await_other_primary(self, old: Server) -> Server:
         return wait_until(lambda: (new := self._primary()) is not old and new, HEALTHY, f"nobody takes over from {old.name}")
