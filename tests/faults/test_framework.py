@@ -104,8 +104,8 @@ def test_a_fight_with_somebody_who_answers_nothing():
         assert Fight([listener.getsockname()], random.Random(7)).run(seconds=1) == ["the first connection was not accepted"]
 
 
-REPORT = {"ok": True, "complaints": [], "acknowledged": 5, "lost": 0, "qos2_duplicates": 0, "disorder": 0, "findings": [],
-          "longest_pause_seconds": 1.5}
+REPORT = {"ok": True, "complaints": [], "acknowledged": 5, "lost": 0, "qos2_duplicates": 0, "reordered": 0, "findings": [],
+          "pauses": {"median": 10, "worst": 1500, "subscriber": 900}}
 
 
 @pytest.mark.parametrize("change, pause, complaints", [

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The load under which things are broken, and the judge: `signalbox verify`."""
-import functools
 import json
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +13,7 @@ RATE = 300      # publishes a second
 NAMED = 10      # breaches by name in a report of ours
 # Nobody stays away, so that a pause is one that the fault has made.
 SPEC = {"publishers": 6, "subscribers": 6, "topics": 6, "duration": 1, "settle": 1, "cut": "0.5..2", "away": 0,
-        "keepalive": 5, "fault-every": "0.8..0.8"}
-# A node that hangs is left soon, by a `verify` that can do that.
-IF_KNOWN = {"connect-timeout": 2}
+        "keepalive": 5, "connect-timeout": 2, "fault-every": "0.8..0.8"}
 
 
 @dataclass
@@ -30,11 +26,6 @@ class Report:
     complaints: list[str]   # all that was not as promised, in the words of verify
 
 
-@functools.cache
-def usage() -> str:
-    return subprocess.run([str(binary()), "verify", "--help"], capture_output=True, text=True, check=True).stdout
-
-
 class Traffic:
     """`verify` publishes for as long as its own fault command runs: that says when it has begun, and waits for us."""
 
@@ -45,8 +36,7 @@ class Traffic:
             file.unlink(missing_ok=True)
         wait = f"touch '{self._begun}'; while [ ! -e '{self._over}' ] && kill -0 $PPID; do sleep 0.05; done"
         command = [str(binary()), "verify", "--json", "--seed", str(seed), "--drain", str(DRAIN), "--fault-cmd", wait]
-        known = {name: value for name, value in IF_KNOWN.items() if f"--{name} " in usage()}
-        for name, value in (SPEC | known | {"rate": RATE} | options).items():
+        for name, value in (SPEC | {"rate": RATE} | options).items():
             command += [f"--{name}", str(value)]
         for address in addresses:
             command += ["--node", "{}:{}".format(*address)]
@@ -79,11 +69,4 @@ def read(report: dict) -> Report:
     if complaints:
         complaints += report["findings"][:NAMED]
     return Report(report["acknowledged"], report["lost"], report["qos2_duplicates"],
-                  report["reordered"] if "reordered" in report else report["disorder"], longest_pause(report), complaints)
-
-
-def longest_pause(report: dict) -> float:
-    """In seconds: of the subscribers, or where they are not told apart, of all together."""
-    if "pauses" in report:
-        return report["pauses"]["worst"] / 1000
-    return report["longest_pause_seconds"]
+                  report["reordered"], report["pauses"]["worst"] / 1000, complaints)
