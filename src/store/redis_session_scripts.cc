@@ -126,22 +126,25 @@ else
 end
 local x = (inc and '1 ' or '0 ') .. will .. ' ' .. (over and s.inc or '0') .. ' ' .. previous
 e = math.max(e + 1, ms())
-redis.call('HSET', key, 'e', text(e), 'o', mark, 'x', x, 'n', ARGV[8])
-if over then clear({e = true, o = true, x = true, n = true}) end
+if over then
+  redis.call('HSET', key, 'e', text(e))
+  clear({e = true, o = true, x = true, n = true})
+end
 if not inc and not durable then
+  redis.call('HSET', key, 'o', mark, 'x', x, 'n', ARGV[8])
   bury()
   return {'done', text(e), 0, x, fired, {}, ended}
 end
-if not inc then
-  redis.call('PERSIST', key)
-  inc = text(e)
-end
-redis.call('HSET', key, 't', '1 ' .. inc .. ' - - ' .. ARGV[10] .. ' ' .. ARGV[12], 'u', ARGV[9])
+local begins = not inc
+inc = inc or text(e)
+redis.call('HSET', key, 'e', text(e), 'o', mark, 'x', x, 'n', ARGV[8],
+           't', '1 ' .. inc .. ' - - ' .. ARGV[10] .. ' ' .. ARGV[12], 'u', ARGV[9])
 if ARGV[11] ~= '' then
   redis.call('HSET', key, 'w', ARGV[11])
-else
+elseif r[5] and not over then
   redis.call('HDEL', key, 'w')
 end
+if begins then redis.call('PERSIST', key) end
 return {'done', text(e), inc, x, fired, redis.call('HGETALL', key), ended}
 )";
 

@@ -29,11 +29,12 @@ std::string member_of(const std::string& client_id, std::uint64_t incarnation) {
 }  // namespace
 
 RedisSessions::RedisSessions(redis::Writer& writer, const RedisKeys& keys, const NodeLife& life, ports::LogStore& logs,
-                             std::size_t limit, SessionWatcher* watcher)
+                             RedisWills& wills, std::size_t limit, SessionWatcher* watcher)
     : writer_(writer),
       keys_(keys),
       life_(life),
       logs_(logs),
+      wills_(wills),
       limit_(limit),
       watcher_(watcher),
       schedule_(writer, keys, life),
@@ -49,6 +50,7 @@ RedisSessions::~RedisSessions() { writer_.loop().timers().cancel(*this); }
 
 std::vector<std::shared_ptr<const redis::Script>> RedisSessions::scripts() {
   auto all = SessionScripts::all();
+  for (auto& s : RedisWills::scripts()) all.push_back(s);
   all.push_back(RedisSchedule::script());
   return all;
 }
@@ -132,7 +134,7 @@ void RedisSessions::leave_logs(const std::string& client_id, std::uint64_t incar
 
 ports::SessionStore::Will RedisSessions::register_will(const std::string& client_id, FiredWill&& w) {
   const std::uint64_t id = next_will_++;
-  firing_[id] = {client_id, std::move(w.number)};
+  firing_[id] = {client_id, std::move(w.number), {}};
   return {id, std::move(w.will.username), std::move(w.will.record)};
 }
 
@@ -143,6 +145,7 @@ void RedisSessions::claim(Claim c, Done<Claimed> done) {
   // What only ends a session is done when Redis is back; its will is given by take_due() then.
   if (gone && (c.durable || !c.clean || !writer_.has_room() || life_.epoch() == 0))
     return done(make_error_code(errc::unavailable));
+  if (c.durable && c.will.message) wills_.keep(c.client_id, {}, nullptr);
   const MonoTime until = writer_.loop().now() + (c.durable ? kDurableWaits : kVolatileWaits);
   auto w = std::make_shared<Waiting>(Waiting{std::move(done), until, c.durable, c.expiry});
   if (gone)
@@ -203,6 +206,7 @@ void RedisSessions::change(std::string_view client_id, std::uint64_t epoch, Sess
   auto taken = std::exchange(c.group_taken, {});
   std::size_t waits = 1;
   WallTime due = kNoExpiry;
+  if (c.left || (c.will && !c.will->message)) wills_.forget(client_id);
   if (c.left) {
     due = std::min(c.left->expires_at, c.left->will_due);
     waits += due != kNoExpiry;
@@ -245,6 +249,7 @@ void RedisSessions::end(std::string_view client_id, std::uint64_t epoch, Done<vo
   job->done = [this, id = std::string(client_id), done = std::move(done)](result<void> r, std::uint64_t incarnation,
                                                                           std::vector<std::string> filters) {
     if (incarnation) {
+      wills_.forget(id);
       if (!id.starts_with('\0')) count(-1);
       leave_logs(id, incarnation, filters);
       // The entry goes when its time has come: who makes the next session relies on it, and may be at it.
@@ -265,6 +270,11 @@ void RedisSessions::outbound(std::string_view client_id, std::uint16_t packet_id
 void RedisSessions::fired(std::uint64_t will) {
   auto it = firing_.find(will);
   if (it == firing_.end()) return;
+  if (!it->second.node.empty()) {
+    wills_.done(it->second.node, it->second.client_id);
+    firing_.erase(it);
+    return;
+  }
   auto job = std::make_unique<FiredJob>();
   job->number = std::move(it->second.number);
   const std::string client_id = std::move(it->second.client_id);
@@ -309,6 +319,7 @@ void RedisSessions::read(const std::string& key, std::vector<std::string> words,
 
 void RedisSessions::lost(const StoredSession& s, std::uint64_t epoch) {
   ++stats_.lost;
+  wills_.forget(s.client_id);
   if (watcher_) watcher_->on_lost(s.client_id, epoch);
 }
 

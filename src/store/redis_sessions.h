@@ -18,6 +18,7 @@
 #include "store/redis_keys.h"
 #include "store/redis_schedule.h"
 #include "store/redis_session_row.h"
+#include "store/redis_wills.h"
 
 namespace sb::store {
 
@@ -53,7 +54,7 @@ class RedisSessions final : public ports::SessionStore, SessionRows, io::Timer {
 
   /// `limit`: sessions in all of Redis. All of them live longer. `watcher` null: nobody is told.
   RedisSessions(redis::Writer& writer, const RedisKeys& keys, const NodeLife& life, ports::LogStore& logs,
-                std::size_t limit, SessionWatcher* watcher = nullptr);
+                RedisWills& wills, std::size_t limit, SessionWatcher* watcher = nullptr);
   ~RedisSessions() override;
   /// To be among Options::scripts of the writer.
   static std::vector<std::shared_ptr<const redis::Script>> scripts();
@@ -65,6 +66,15 @@ class RedisSessions final : public ports::SessionStore, SessionRows, io::Timer {
   void outbound(std::string_view client_id, std::uint16_t packet_id, Done<Outbound> done) override;
   void take_due(WallTime now, Done<std::vector<Due>> done) override;
   void fired(std::uint64_t will) override;
+
+  /// A volatile session with a will is connected here, or no more: should the node die, others publish it. `confirmed`
+  /// may be null.
+  void keep_will(std::string_view client_id, std::string_view username, const model::WillRecord& will,
+                 std::function<void()> confirmed);
+  void forget_will(std::string_view client_id) { wills_.forget(client_id); }
+  /// What is due of those who were connected to a node with a will when it died. Each will is given to one node only,
+  /// and again when that one died before fired(). Until the answer is empty; errc::unavailable: later again.
+  void take_wills(std::string_view node, std::uint64_t epoch, WallTime now, Done<std::vector<Due>> done);
 
   /// Redis may have lost records of sessions that nobody has written to lately (it was started again, or has a new
   /// history): all that are connected here are compared, paced.
@@ -91,9 +101,9 @@ class RedisSessions final : public ports::SessionStore, SessionRows, io::Timer {
   void give(std::string_view client_id, std::unique_ptr<SessionJob> job);
   bool away();
   void claimed(const std::string& client_id, Waiting& w, ClaimAnswer&& a);
-  void taken(const RedisSchedule::Entry& e, const std::shared_ptr<Taking>& taking, TakeAnswer&& a);
   bool skip(const RedisSchedule::Entry& e, const std::shared_ptr<Taking>& taking);
   void leave_logs(const std::string& client_id, std::uint64_t incarnation, const std::vector<std::string>& filters);
+  void look(const std::string& client_id, const std::shared_ptr<Taking>& taking, std::function<void(TakeAnswer&)> then);
   Will register_will(const std::string& client_id, FiredWill&& w);
   void count(std::int64_t by);
   void drop_unused(StoredSession& s);
@@ -116,6 +126,7 @@ class RedisSessions final : public ports::SessionStore, SessionRows, io::Timer {
   const RedisKeys& keys_;
   const NodeLife& life_;
   ports::LogStore& logs_;
+  RedisWills& wills_;
   const std::size_t limit_;
   SessionWatcher* const watcher_;
   RedisSchedule schedule_;
@@ -124,6 +135,7 @@ class RedisSessions final : public ports::SessionStore, SessionRows, io::Timer {
   std::deque<std::string> met_;  ///< owners, the last ones first
   struct Firing {
     std::string client_id, number;
+    std::string node;  ///< it is of a volatile session there
   };
   absl::flat_hash_map<std::uint64_t, Firing> firing_;
   std::vector<Due> unfired_;         ///< wills that nobody has been given yet

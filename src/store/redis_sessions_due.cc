@@ -2,6 +2,7 @@
 // What is due of sessions that nobody is connected to: their wills, and their end.
 #include <algorithm>
 
+#include "ports/errc.h"
 #include "store/redis_sessions.h"
 
 namespace sb::store {
@@ -37,11 +38,9 @@ void RedisSessions::take_due(WallTime now, Done<std::vector<Due>> done) {
     for (auto& e : entries) {
       ++taking->waits;
       if (skip(e, taking)) continue;
-      auto job = std::make_unique<TakeJob>();
-      job->now = taking->now;
-      job->nonce = next_nonce_++;
-      job->done = [this, e, taking](TakeAnswer&& a) { taken(e, taking, std::move(a)); };
-      give(e.client_id, std::move(job));
+      look(e.client_id, taking, [this, e, taking](TakeAnswer& a) {
+        schedule_.looked(e, a.gone ? std::nullopt : a.again, [taking] { taking->end(); });
+      });
     }
     taking->end();
   });
@@ -58,16 +57,56 @@ bool RedisSessions::skip(const RedisSchedule::Entry& e, const std::shared_ptr<Ta
   return true;
 }
 
-void RedisSessions::taken(const RedisSchedule::Entry& e, const std::shared_ptr<Taking>& taking, TakeAnswer&& a) {
-  for (auto& w : a.wills)
-    taking->found.emplace_back(a.since, Due{e.client_id, register_will(e.client_id, std::move(w)), false});
-  if (a.ended) {
-    leave_logs(e.client_id, a.incarnation, a.filters);
-    if (!e.client_id.starts_with('\0')) count(-1);
-    if (a.wills.empty()) taking->found.emplace_back(a.since, Due{e.client_id, {}, false});
-    taking->found.back().second.ended = true;
-  }
-  schedule_.looked(e, a.gone ? std::nullopt : a.again, [taking] { taking->end(); });
+/// Takes what is due of one session; `then` says when that is done, by taking->end().
+void RedisSessions::look(const std::string& client_id, const std::shared_ptr<Taking>& taking,
+                         std::function<void(TakeAnswer&)> then) {
+  auto job = std::make_unique<TakeJob>();
+  job->now = taking->now;
+  job->nonce = next_nonce_++;
+  job->done = [this, client_id, taking, then = std::move(then)](TakeAnswer&& a) {
+    for (auto& w : a.wills)
+      taking->found.emplace_back(a.since, Due{client_id, register_will(client_id, std::move(w)), false});
+    if (a.ended) {
+      leave_logs(client_id, a.incarnation, a.filters);
+      if (!client_id.starts_with('\0')) count(-1);
+      if (a.wills.empty()) taking->found.emplace_back(a.since, Due{client_id, {}, false});
+      taking->found.back().second.ended = true;
+    }
+    then(a);
+  };
+  give(client_id, std::move(job));
+}
+
+void RedisSessions::keep_will(std::string_view client_id, std::string_view username, const model::WillRecord& will,
+                              std::function<void()> confirmed) {
+  wills_.keep(client_id, encode_will(username, will), std::move(confirmed));
+}
+
+void RedisSessions::take_wills(std::string_view node, std::uint64_t epoch, WallTime now, Done<std::vector<Due>> done) {
+  auto taking = std::make_shared<Taking>();
+  taking->now = now;
+  taking->done = std::move(done);
+  auto found = [this, node = std::string(node), taking](std::optional<std::vector<RedisWills::Taken>> page) {
+    if (!page) return taking->done(make_error_code(ports::errc::unavailable));
+    for (auto& t : *page) {
+      if (t.will) {
+        const std::uint64_t id = next_will_++;
+        firing_[id] = {t.client_id, {}, node};
+        Will w{id, std::move(t.will->username), std::move(t.will->record)};
+        taking->found.emplace_back(taking->now, Due{t.client_id, std::move(w), false});
+        continue;
+      }
+      ++taking->waits;
+      look(t.client_id, taking, [this, node, id = t.client_id, taking](TakeAnswer& a) {
+        // From here on the record and the schedule know of it.
+        wills_.done(node, id);
+        if (a.again) schedule_.lower(id, *a.again, nullptr);
+        taking->end();
+      });
+    }
+    taking->end();
+  };
+  wills_.take(std::string(node), epoch, std::move(found));
 }
 
 }  // namespace sb::store

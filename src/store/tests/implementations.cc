@@ -145,7 +145,8 @@ class DirectRedis final : public Stores {
   explicit DirectRedis(const model::Limits& limits)
       : node_(loop_, url_of(server()), "s" + std::to_string(++count()) + ":"),
         logs_(limits, [this](std::string_view f, ports::LogId log) { announcements_.add(f, log); }),
-        sessions_(node_.writer, node_.keys, node_.life, logs_, limits.sessions),
+        wills_(node_.writer, node_.keys, node_.life),
+        sessions_(node_.writer, node_.keys, node_.life, logs_, wills_, limits.sessions),
         retained_(node_.writer, node_.keys, node_.life, {limits.retained_messages, limits.retained_bytes}) {
     EXPECT_TRUE(wait([&] { return node_.life.epoch() > 0 && sessions_.counted() && retained_.loaded(); }));
   }
@@ -169,6 +170,7 @@ class DirectRedis final : public Stores {
   Announcements announcements_;
   RedisNode node_;
   MemoryLogs logs_;
+  RedisWills wills_;
   RedisSessions sessions_;
   RedisRetained retained_;
 };

@@ -91,7 +91,8 @@ TEST(RedisSessionsDue, TheNextRunOfANodeEndsWhatTheLastOneLeft) {
   std::uint64_t epoch = 0;
   for (int run = 0; run < 2; ++run) {
     RedisNode node(loop, url_of(server), "sb:");
-    RedisSessions sessions(node.writer, node.keys, node.life, logs, 10);
+    RedisWills wills(node.writer, node.keys, node.life);
+    RedisSessions sessions(node.writer, node.keys, node.life, logs, wills, 10);
     ASSERT_TRUE(loop.until([&] { return node.life.epoch() > 0 && sessions.counted(); }));
     EXPECT_GT(node.life.epoch(), epoch);
     epoch = node.life.epoch();
@@ -108,6 +109,43 @@ TEST(RedisSessionsDue, TheNextRunOfANodeEndsWhatTheLastOneLeft) {
     EXPECT_EQ(*due, "s will=gone ended");
     EXPECT_FALSE(sessions.any());
   }
+}
+
+TEST(RedisSessionsDue, SurvivorsTakeTheWillsOfADeadNodeOnce) {
+  NEEDS_REDIS();
+  RedisServer server;
+  SessionNode a(server, "a"), b(server, "b"), c(server, "c");
+  const WallTime t = now();
+  a.claim("durable", false, "of a record", 5000);
+  Claimed left = a.claim("left", false, "not this");
+  SessionChange in_order = leave(t + Seconds(5000), kNoExpiry);
+  in_order.will = model::WillRecord{};
+  ASSERT_EQ(a.change("left", left.record.epoch, in_order), error_code{});
+  int kept = 0;
+  for (const char* id : {"volatile", "gone"})
+    a.sessions.keep_will(id, "user", SessionNode::request(id, false, "of nobody").will, [&] { ++kept; });
+  ASSERT_TRUE(a.loop.until([&] { return kept == 2; }));
+  a.sessions.forget_will("gone");
+  ASSERT_TRUE(a.loop.until([&] { return server.ask({"HLEN", a.keys.node("a", "wills")}) == "2"; }));
+  auto take = [&](SessionNode& n) {
+    auto all =
+        n.ask<SessionNode::Dues>([&](auto done) { n.sessions.take_wills("a", 7, t + Seconds(2), done); }).value();
+    std::sort(all.begin(), all.end(), [](auto& x, auto& y) { return x.client_id < y.client_id; });
+    return all;
+  };
+  for (auto* n : {&b, &c}) n->life.deaths[{"a", 7}] = t + Seconds(1);
+  const auto first = take(b);
+  ASSERT_EQ(text(first), "durable will=of a record; volatile will=of nobody");
+  EXPECT_EQ(first[1].will.username, "user");
+  EXPECT_EQ(text(take(b)), "");
+  EXPECT_EQ(text(take(c)), "") << "b is at it";
+  for (auto* n : {&a, &c}) n->life.deaths[{"b", 7}] = t + Seconds(2);
+  const auto again = take(c);
+  EXPECT_EQ(text(again), "volatile will=of nobody") << "b has died over it";
+  EXPECT_EQ(text(c.due(t + Seconds(60))), "durable will=of a record") << "and over this one";
+  c.sessions.fired(again.at(0).will.id);
+  EXPECT_TRUE(c.loop.until([&] { return server.ask({"HLEN", a.keys.node("a", "wills")}) == "0"; }));
+  EXPECT_EQ(text(take(c)), "");
 }
 
 TEST(RedisSessionsDue, NoSessionIsWithoutAnEntry) {
