@@ -43,6 +43,10 @@ void Writer::schedule(Target& t) {
   if (t.queued_ || t.under_way_ || t.stopped_) return;
   t.queued_ = true;
   scheduled_.push_back(&t);
+  schedule_run();
+}
+
+void Writer::schedule_run() {
   if (turn_end_) return;
   turn_end_ = true;
   if (loop_.in_turn())
