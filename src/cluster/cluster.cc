@@ -202,7 +202,7 @@ void Cluster::on_member_lost(const std::string& node, std::uint64_t epoch) {
 std::vector<Cluster::PeerInfo> Cluster::members() const {
   std::vector<PeerInfo> out;
   for (auto& p : peers_)
-    if (p.out) out.push_back({p.name, p.detail, p.epoch, p.out->backlog()});
+    if (p.out) out.push_back({p.name, p.detail, p.number, p.epoch, p.out->backlog()});
   return out;
 }
 

@@ -86,6 +86,7 @@ class Cluster final : public store::LogPeers,
 
   struct PeerInfo {
     std::string node, detail;
+    ports::PeerNumber number;
     std::uint64_t epoch;
     std::size_t backlog;
   };

@@ -35,9 +35,9 @@ constexpr std::uint8_t kAllFlags = 127;
 
 constexpr std::size_t kLongestText = 65535;           // of topics, filters and names
 constexpr std::uint64_t kLongestExpiry = 1ull << 46;  // ms
-constexpr std::uint64_t kMostMessages = 1ull << 24;   // of one run
 constexpr std::int64_t kLatestConnect = 1ll << 53;    // µs
 constexpr std::size_t kLeastMessage = 3;              // bytes of one
+constexpr std::size_t kLeastPosition = 2;
 
 /// The fixed part of a frame, on the stack.
 class Head {
@@ -166,9 +166,12 @@ class Reader {
     store::AppendedRun run;
     run.previous = position();
     run.first = position();
-    const auto n = number();
-    if (n == 0 || n > kMostMessages || n > static_cast<std::uint64_t>(end_ - at_) / kLeastMessage) fail();
+    const auto n = number(), known = number();
+    const auto left = static_cast<std::uint64_t>(end_ - at_);
+    if (n == 0 || n > left / kLeastMessage || known > left / kLeastPosition) fail();
     if (!ok_) return;
+    run.known.reserve(static_cast<std::size_t>(known));
+    for (std::uint64_t i = 0; ok_ && i < known; ++i) run.known.push_back(position());
     run.messages.reserve(static_cast<std::size_t>(n));
     for (std::uint64_t i = 0; ok_ && i < n; ++i) {
       const Message m = message();
@@ -285,7 +288,8 @@ void EnvelopeWriter::message(const model::MessageView& m, WallTime now, std::str
 
 void EnvelopeWriter::appended(std::string_view filter, const store::AppendedRun& run, WallTime now) {
   Head(Frame::appended).size(filter).into(out_, {filter});
-  Head().position(run.previous).position(run.first).number(run.messages.size()).into(out_);
+  Head().position(run.previous).position(run.first).number(run.messages.size()).number(run.known.size()).into(out_);
+  for (auto& p : run.known) Head().position(p).into(out_);
   for (auto& m : run.messages) {
     Head head;
     put_message(out_, head, m->view(), now, {}, 0);

@@ -14,6 +14,7 @@ namespace {
 
 constexpr Millis kPause{100};  // before the next attempt
 constexpr Millis kAnswer{1000};
+constexpr Millis kQuiet{1000};  // of trying, until it is said
 
 /// "1700000000000 10.0.0.1:1883 0.1.0": the epoch, and what the node says of itself.
 Members::Listed parse_listed(std::string_view s) {
@@ -73,8 +74,10 @@ void Membership::begin() {
   if (state_ == State::leaving) return;
   state_ = State::raising;
   registered_ = false;
+  if (trying_since_ == kNever) trying_since_ = loop_.now();
   const auto retry = [this](const redis::Outcome& o) {
-    if (log_limit_.pass()) log::warn("cluster node={} is no member yet: {}", options_.node, o.text());
+    if (loop_.now() - trying_since_ >= kQuiet && log_limit_.pass())
+      log::warn("cluster node={} is no member yet: {}", options_.node, o.text());
     state_ = State::off;
     again(loop_.now() + kPause);
   };
@@ -146,6 +149,7 @@ void Membership::enlist() {
              return again(loop_.now() + kPause);
            }
            state_ = State::member;
+           trying_since_ = kNever;
            log::info("cluster node={} epoch={} is a member", options_.node, epoch_);
            next_renewal_ = next_look_ = loop_.now();
            for (auto& name : names_) ring(name, "look", epoch_);
@@ -240,11 +244,11 @@ struct Membership::Look {
 
 void Membership::look() {
   if (state_ != State::member) return;
+  next_look_ = loop_.now() + std::min<Millis>(options_.lease / 5, Seconds(1));
   if (looking_) {
     look_again_ = true;
     return;
   }
-  next_look_ = loop_.now() + std::min<Millis>(options_.lease / 5, Seconds(1));
   auto l = std::make_shared<Look>();
   l->epoch = epoch_;
   redis::Connection* c = client_.connection(redis::key_slot(keys_.nodes()), redis::kControl);

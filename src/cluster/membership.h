@@ -101,6 +101,7 @@ class Membership final : io::Timer {
   Stats& stats_;
   Members members_;
   State state_ = State::off;
+  MonoTime trying_since_ = kNever;
   std::uint64_t epoch_ = 0;
   std::uint64_t previous_ = 0;  ///< an earlier life that ended without a word; 0 = none
   std::string load_ = "0";
