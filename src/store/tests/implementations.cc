@@ -8,6 +8,7 @@
 #include "store/memory_retained.h"
 #include "store/memory_sessions.h"
 #include "store/service.h"
+#include "store/tests/redis_node.h"
 #include "store/tests/temp_dir.h"
 
 namespace sb::store::test {
@@ -138,6 +139,40 @@ class EmbeddedThroughService final : private EmbeddedFiles, public ThroughServic
             limits, [this](const model::Limits& l, Announcements& a) { return backend(l, a, WriteConcern::fsync); }) {}
 };
 
+/// Redis on a server of this process; every object has keys of its own. Logs are in memory.
+class DirectRedis final : public Stores {
+ public:
+  explicit DirectRedis(const model::Limits& limits)
+      : node_(loop_, url_of(server()), "s" + std::to_string(++count()) + ":"),
+        logs_(limits, [this](std::string_view f, ports::LogId log) { announcements_.add(f, log); }),
+        sessions_(node_.writer, node_.keys, node_.life, logs_, limits.sessions),
+        retained_(node_.writer, node_.keys, node_.life, {limits.retained_messages, limits.retained_bytes}) {
+    EXPECT_TRUE(wait([&] { return node_.life.epoch() > 0 && sessions_.counted() && retained_.loaded(); }));
+  }
+  ports::LogStore& logs() override { return logs_; }
+  ports::SessionStore& sessions() override { return sessions_; }
+  ports::RetainedStore& retained() override { return retained_; }
+  bool wait(const std::function<bool()>& answered) override { return run_until(loop_, answered); }
+  void settle() override {}
+  Announced announced() override { return announcements_.copy(); }
+
+ private:
+  static redis::testing::RedisServer& server() {
+    static redis::testing::RedisServer s;
+    return s;
+  }
+  static int& count() {
+    static int n = 0;
+    return n;
+  }
+  io::EventLoop loop_;
+  Announcements announcements_;
+  RedisNode node_;
+  MemoryLogs logs_;
+  RedisSessions sessions_;
+  RedisRetained retained_;
+};
+
 template <class S>
 std::unique_ptr<Stores> make(const model::Limits& limits) {
   return std::make_unique<S>(limits);
@@ -146,11 +181,13 @@ std::unique_ptr<Stores> make(const model::Limits& limits) {
 }  // namespace
 
 std::vector<Implementation> implementations() {
-  return {{"Memory", make<Direct>},
-          {"MemoryThroughService", make<ThroughService>},
-          {"Embedded", make<DirectEmbedded<WriteConcern::fsync>>},
-          {"EmbeddedNoSync", make<DirectEmbedded<WriteConcern::none>>},
-          {"EmbeddedThroughService", make<EmbeddedThroughService>}};
+  std::vector<Implementation> all = {{"Memory", make<Direct>},
+                                     {"MemoryThroughService", make<ThroughService>},
+                                     {"Embedded", make<DirectEmbedded<WriteConcern::fsync>>},
+                                     {"EmbeddedNoSync", make<DirectEmbedded<WriteConcern::none>>},
+                                     {"EmbeddedThroughService", make<EmbeddedThroughService>}};
+  if (redis::testing::RedisServer::available()) all.push_back({"Redis", make<DirectRedis>});
+  return all;
 }
 
 }  // namespace sb::store::test
