@@ -35,6 +35,13 @@ void Target::stop() {
   at_ = 0;
 }
 
+std::optional<std::uint64_t> Target::last(Outcome& outcome) {
+  if (!outcome.done()) return std::nullopt;
+  if (outcome.value().is_nil()) return 0;
+  const auto n = outcome.value().integer();
+  return n && *n >= 0 ? std::optional<std::uint64_t>(static_cast<std::uint64_t>(*n)) : std::nullopt;
+}
+
 void Target::resume(std::uint64_t has) {
   doubt_ = false;
   if (has < dropped_) {
@@ -60,6 +67,7 @@ Batch* Target::to_send() {
     return nullptr;
   }
   b->number = next_number_++;
+  b->made = writer_.loop().now();
   batches_.push_back(std::move(b));
   writer_.sent_first(*batches_.back());
   return batches_.back().get();

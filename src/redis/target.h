@@ -60,6 +60,7 @@ struct Batch {
   State state = State::waiting;
   bool answered = false;    ///< Redis has said what became of it, at least once
   std::size_t counted = 0;  ///< bytes of it in Writer::Stats::kept_bytes
+  MonoTime made{};  ///< number given
   MonoTime confirmed_at{};
 };
 
@@ -125,11 +126,8 @@ class Target {
   /// The command that asks for the number of the last batch that Redis has of this target from this writer. Nothing:
   /// everything that is kept is to be sent again in its order.
   virtual void encode_last(Words& out) = 0;
-  /// The number; nothing: ask again in a moment. `outcome` is done, or refused.
-  virtual std::optional<std::uint64_t> last(Outcome& outcome) {
-    const auto n = outcome.done() ? outcome.value().integer() : std::nullopt;
-    return n && *n >= 0 ? std::optional<std::uint64_t>(static_cast<std::uint64_t>(*n)) : std::nullopt;
-  }
+  /// The number, 0 = none; nothing: ask again in a moment. `outcome` is done, or refused.
+  virtual std::optional<std::uint64_t> last(Outcome& outcome);
   /// Redis lacks batches that are not kept any more: those behind `has` and before `kept`. They are lost to it.
   virtual void lost(std::uint64_t /*has*/, std::uint64_t /*kept*/) {}
   /// Behind Taken::over: what was made, and not confirmed. Everything that is waiting has to be told here as well.

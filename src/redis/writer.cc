@@ -183,11 +183,8 @@ void Writer::tick() {
 std::string Writer::trouble() const {
   const MonoTime since = loop_.now() - kTroubled;
   if (no_primary_since_ < since) return "nobody knows a primary of Redis";
-  for (auto& [e, p] : pipes_) {
-    if (p.waits_since() >= since) continue;
-    if (!p.up()) return fmt::format("no connection to Redis at {}", e.text());
-    return fmt::format("Redis at {}: {}", e.text(), p.refusal().empty() ? "no answer" : p.refusal());
-  }
+  for (auto& [e, p] : pipes_)
+    if (std::string why = p.trouble(since); !why.empty()) return why;
   return {};
 }
 

@@ -47,23 +47,25 @@ void WriterPipe::set_connection(Connection* c) {
   unconfirmed_.clear();
   touch_ = true;
   alone_ = false;
+  refusal_.clear();
   if (c) return;
   auto targets = std::exchange(targets_, {});
-  auto ready = std::exchange(ready_, {});
-  for (Target* t : ready) {
-    t->queued_ = false;
-    writer_.schedule(*t);
-  }
+  give_back();
   for (Target* t : targets) {
     t->doubt_ |= !t->batches_.empty();
     writer_.schedule(*t);
   }
 }
 
-void WriterPipe::add(Target& t) {
-  ready_.push_back(&t);
-  if (waits_since_ == kNever) waits_since_ = writer_.loop_.now();
+/// Somebody else may be primary of them now.
+void WriterPipe::give_back() {
+  for (Target* t : std::exchange(ready_, {})) {
+    t->queued_ = false;
+    writer_.schedule(*t);
+  }
 }
+
+void WriterPipe::add(Target& t) { ready_.push_back(&t); }
 
 void WriterPipe::forget(Target& t) {
   targets_.erase(&t);
@@ -88,12 +90,7 @@ void WriterPipe::flush() {
   }
   if (!connection_) return;
   if (!concern_met_) send_wait();
-  if (under_way_ == 0) {
-    if (ready_.empty()) waits_since_ = kNever;
-    return;
-  }
-  ++writer_.stats_.flushes;
-  if (waits_since_ == kNever) waits_since_ = writer_.loop_.now();
+  if (under_way_ > 0) ++writer_.stats_.flushes;
 }
 
 /// False when the connection takes no more.
@@ -242,11 +239,7 @@ void WriterPipe::end_flush() {
   const auto flights = std::exchange(flights_, {});
   if (concern_met_ && connection_) {
     if (alone_ && !waits_ && writer_.options_.concern == WriterOptions::Concern::replica) ++writer_.stats_.degraded;
-    waits_since_ = kNever;
-    refusal_.clear();
     confirm_all();
-  } else if (unconfirmed_.empty()) {
-    waits_since_ = kNever;
   }
   flights_.clear();  // nothing was sent meanwhile: a flush begins at the end of the turn
   for (auto& f : flights) {
@@ -272,8 +265,22 @@ void WriterPipe::confirm_all() {
   }
 }
 
+std::string WriterPipe::trouble(MonoTime since) const {
+  const bool late = std::any_of(targets_.begin(), targets_.end(), [&](const Target* t) {
+    return t->at_ < t->batches_.size() && t->batches_[t->at_]->made < since;
+  });
+  const auto unconfirmed = [&](const Unconfirmed& u) {
+    if (!u.target) return false;
+    const auto& b = u.target->batches_;
+    return std::any_of(b.begin(), b.end(), [&](auto& i) { return i->number == u.number && i->made < since; });
+  };
+  if (!late && (unconfirmed_.empty() || !unconfirmed(unconfirmed_.front()))) return {};
+  if (!connection_) return fmt::format("no connection to Redis at {}", endpoint_.text());
+  return fmt::format("Redis at {}: {}", endpoint_.text(), refusal_.empty() ? "no answer" : refusal_);
+}
+
 void WriterPipe::tick() {
-  if (!connection_) return;
+  if (!connection_) return give_back();
   if (alone_ && !asks_replicas_) asks_replicas_ = !connection_->command({"INFO", "replication"}, *this, kReplicas);
   if (!unconfirmed_.empty()) flush();
 }

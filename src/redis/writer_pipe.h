@@ -34,9 +34,8 @@ class WriterPipe final : Handler {
   void flush();
   /// Now and then: asks again for replicas that had not confirmed.
   void tick();
-  /// Since when something is under way, or waits, without success; kNever: nothing.
-  MonoTime waits_since() const { return waits_since_; }
-  const std::string& refusal() const { return refusal_; }
+  /// Why nothing that was made before `since` is confirmed, "" when all of it is.
+  std::string trouble(MonoTime since) const;
 
  private:
   friend class Target;
@@ -50,6 +49,7 @@ class WriterPipe final : Handler {
     Target* target;
     std::uint64_t number;
   };
+  void give_back();
   bool send(Target& t);
   bool send_question(Target& t);
   bool command(Target& t, Batch* b, const Words& words);
@@ -78,8 +78,7 @@ class WriterPipe final : Handler {
   bool waits_ = false;                   ///< the flush has a WAIT
   std::string touch_key_;                ///< in a slot of this primary
   Words words_;
-  MonoTime waits_since_ = kNever;
-  std::string refusal_;
+  std::string refusal_;  ///< the last one
 };
 
 }  // namespace sb::redis
