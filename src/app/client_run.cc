@@ -53,11 +53,14 @@ std::string explain(const client::Stop& stop, const client::Target& target, bool
   return nobody ? s + "; is a broker running there?" : s;
 }
 
-StopSignals::StopSignals(io::EventLoop& loop, std::function<void()> stop) : loop_(loop), stop_(std::move(stop)) {
+StopSignals::StopSignals(io::EventLoop& loop, std::function<void()> stop)
+    : StopSignals(loop, std::move(stop), {SIGINT, SIGTERM}) {}
+
+StopSignals::StopSignals(io::EventLoop& loop, std::function<void()> stop, std::initializer_list<int> signals)
+    : loop_(loop), stop_(std::move(stop)) {
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
+  for (int number : signals) sigaddset(&set, number);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   fd_ = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
   loop_.add(fd_, EPOLLIN, this);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <functional>
+#include <initializer_list>
 #include <string>
 
 #include "app/client_flags.h"
@@ -27,10 +28,12 @@ class CallTimer final : public io::Timer {
   std::function<void()> f_;
 };
 
-/// Makes SIGINT and SIGTERM an event of a loop. Owner: the main thread, before others are started.
+/// Makes signals an event of a loop, SIGINT and SIGTERM if nothing else is said. Owner: the main thread, before others
+/// are started.
 class StopSignals final : io::EventHandler {
  public:
   StopSignals(io::EventLoop& loop, std::function<void()> stop);
+  StopSignals(io::EventLoop& loop, std::function<void()> stop, std::initializer_list<int> signals);
   ~StopSignals();
 
  private:

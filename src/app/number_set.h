@@ -53,13 +53,20 @@ class NumberSet {
     return n;
   }
 
-  /// Calls f(n) for each number below `limit` that is not there, in order.
+  /// The first number above `n` that is there, or end() when there is none.
+  std::uint64_t next_after(std::uint64_t n) const {
+    if (n + 1 >= end_) return end_;
+    const Range* r = range_of(n + 1);
+    return r ? r->end : n + 1;
+  }
+
+  /// Calls f(n) for each number from `first` and below `limit` that is not there, in order.
   template <class F>
-  void for_each_missing(std::uint64_t limit, F f) const {
+  void for_each_missing(std::uint64_t first, std::uint64_t limit, F f) const {
     if (missing_)
       for (const Range& r : *missing_)
-        for (std::uint64_t n = r.begin; n < std::min(r.end, limit); ++n) f(n);
-    for (std::uint64_t n = end_; n < limit; ++n) f(n);
+        for (std::uint64_t n = std::max(r.begin, first); n < std::min(r.end, limit); ++n) f(n);
+    for (std::uint64_t n = std::max(end_, first); n < limit; ++n) f(n);
   }
 
  private:

@@ -2,7 +2,9 @@
 #pragma once
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <iterator>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +35,18 @@ class JsonLine {
     fmt::format_to(std::back_inserter(member(name)), "{:.{}f}", v, digits);
   }
   void flag(const char* name, bool v) { member(name) += v ? "true" : "false"; }
+  /// An object of numbers.
+  void numbers(const char* name, const std::map<std::string, std::uint64_t>& values) {
+    std::string& out = member(name);
+    out += '{';
+    for (bool first = true; const auto& [key, v] : values) {
+      if (!first) out += ',';
+      first = false;
+      add_json_string(out, key);
+      fmt::format_to(std::back_inserter(out), ":{}", v);
+    }
+    out += '}';
+  }
   void list(const char* name, const std::vector<std::string>& items) {
     std::string& out = member(name);
     out += '[';

@@ -23,10 +23,28 @@ constexpr const char* kFooter =
     "\n"
     "  - every publish that was acknowledged (PUBACK, PUBCOMP) has come to every subscriber whose filters match it\n"
     "  - a message of QoS 2 on both sides has come exactly once\n"
-    "  - the messages of a publisher on one topic with one QoS have come for the first time in the order of sending\n"
+    "  - the messages of one connection of a publisher on one topic with one QoS have come for the first time in the\n"
+    "    order of sending; one that is sent again on another connection may overtake what was sent on the first only\n"
     "  - with --shared, all of this holds for the group as for one subscriber, except for the order\n"
+    "  - with --volatile, it holds while a connection stands: what was first sent after SUBACK, and acknowledged\n"
+    "    --margin seconds before the connection's last sign of life, has come; all else may come\n"
     "  - nothing has come that was not sent, or in other words, or to somebody whom it was not for\n"
-    "  - every publish was answered, and no subscriber's session was forgotten\n"
+    "  - every publish was answered, and no session was forgotten\n"
+    "\n"
+    "--margin is the time that a message may take from its acknowledgement to the subscriber: more than a cluster "
+    "needs\n"
+    "when its Redis fails over. Subscribers without sessions are expected to read as fast as the load comes: a broker\n"
+    "that drops messages because a queue is full shows as a loss.\n"
+    "\n"
+    "With several nodes a client goes to another one, chosen at random, whenever its connection ends or is refused, "
+    "and\n"
+    "its session has to be there. An outside program that breaks things waits for the line \"everybody has "
+    "connected\"\n"
+    "on the standard error, does its work, and sends SIGUSR1 when all is whole again: publishing ends, everything "
+    "comes\n"
+    "in, the verdict follows. For that: --until-signal --cut 0 --away 0, and a short --keepalive, by which a node "
+    "that\n"
+    "hangs is noticed.\n"
     "\n"
     "A run in which nothing was acknowledged or delivered has failed. Works with any broker. SECONDS may be a\n"
     "range, as in 0.5..3, from which each time is chosen.\n"
@@ -34,6 +52,7 @@ constexpr const char* kFooter =
     "Examples:\n"
     "  signalbox verify --duration 60\n"
     "  signalbox verify --node 10.0.0.1:1883 --node 10.0.0.2:1883 --fault-cmd ./break-something\n"
+    "  signalbox verify --node a:1883,b:1883,c:1883 --volatile 10 --until-signal --cut 0 --away 0 -k 5 --json\n"
     "  signalbox verify --broker-cmd 'signalbox broker --config b.toml' --kills 200 --kill-every 0.5..2\n"
     "  signalbox verify -p 1884 --kill-pid-file m.pid --restart-cmd 'mosquitto -d -c m.conf' --kills 20\n"
     "  signalbox verify --rate 0 --publishers 50 --payload 100..4000 --json\n"
@@ -68,7 +87,9 @@ void check(const VerifyOptions& o) {
   if (o.payload.low < VerifyWire::kSmallest || o.payload.high > 16e6)
     bad("--payload", fmt::format("is between {} and 16000000 bytes; the smallest hold the name of the message",
                                  VerifyWire::kSmallest));
-  if (!VerifyLedger::fits(o.publishers, o.topics, o.subscribers + 1ull))
+  if (o.subscribers + o.volatiles + o.shared == 0) bad("--subscribers", "are needed, or --volatile or --shared ones");
+  if (o.volatile_publishers > o.publishers) bad("--volatile-publishers", "are some of the --publishers");
+  if (!VerifyLedger::fits(o.publishers, o.topics, o.subscribers + o.volatiles + 1ull))
     bad("--topics", "times --publishers times --subscribers is more than 33 million: too much to keep books of");
   if (!o.broker.empty() && !(o.pid_files.empty() && o.restarts.empty()))
     bad("--broker-cmd", "takes the place of --kill-pid-file and --restart-cmd");
@@ -148,7 +169,10 @@ void add_verify_command(CLI::App& app, Exit& exit) {
   };
   command->option_defaults()->group("Load");
   number("--publishers", o->publishers, "Publishers; 10 by default", 1, 1e5);
-  number("--subscribers", o->subscribers, "Subscribers with durable sessions; 10 by default", 1, 1e5);
+  number("--subscribers", o->subscribers, "Subscribers with durable sessions; 10 by default", 0, 1e5);
+  number("--volatile", o->volatiles, "Further subscribers without sessions; none by default", 1, 1e5);
+  number("--volatile-publishers", o->volatile_publishers, "How many publishers have no session; none by default", 1,
+         1e5);
   number("--topics", o->topics, "Topics, on all of which each publisher publishes; 10 by default", 1, 1e5);
   command->add_option("-q,--qos", o->qos, "QoS of publishers and subscribers; mixed by default")
       ->type_name("QOS")
@@ -160,7 +184,11 @@ void add_verify_command(CLI::App& app, Exit& exit) {
          1e6);
   number("--settle", o->settle,
          "Seconds without anything new, from a broker that answers, that end the run; 2 by default", 0.1, 1e4);
+  number("--patience", o->patience, "The same while something is missing; five times --settle by default", 0.1, 1e4);
   number("--drain", o->drain, "Seconds that everything has to come in after the publishing; 120 by default", 1, 1e6);
+  number("--margin", o->margin, "Seconds that a message may take to a subscriber without a session; 10 by default", 0,
+         1e5);
+  command->add_flag("--until-signal", o->until_signal, "Publishes until SIGUSR1, SIGINT or SIGTERM");
   command->add_flag("--overlap", o->overlap, "Subscribers have filters that overlap");
   number("--shared", o->shared, "Further subscribers that share one subscription; none by default", 1, 1e5);
   number("--seed", o->seed, "Makes the same random choices again; a new one by default", 1, 1e18);
@@ -181,7 +209,11 @@ void add_verify_command(CLI::App& app, Exit& exit) {
   command->option_defaults()->group("Report");
   command->add_flag("--json", o->json, "One line of JSON");
   command->option_defaults()->group("Connection");
-  words("--node", o->nodes, "Host:port or URL of a node, once for each: clients are spread over them and move", "NODE");
+  words("--node", o->nodes,
+        "Host:port or URL of a node, once for each or with commas: clients are spread over them and move", "NODE")
+      ->delimiter(',');
+  number("--connect-timeout", o->connect_timeout, "Seconds until a node that does not answer is left; 10 by default",
+         0.1, 1e4);
   add_client_flags(*command, o->client, {.session = false});
   command->get_option("--protocol-version")
       ->description("mqttv31, mqttv311 or mqttv5 (31, 311, 5); by default 3.1.1 and 5 by turns");

@@ -11,11 +11,21 @@ namespace {
 constexpr std::uint32_t kSessionExpiry = 24 * 3600;  // seconds: longer than any run, and not for ever if we die
 constexpr Millis kFirstPause{20}, kLongestPause{1'000};
 
-client::Options durable(const VerifyShared& s, std::uint32_t number) {
+/// Whether a broker that has refused may take us later, as one does that is not quite there yet.
+bool passing(mqtt::Reason r) {
+  using enum mqtt::Reason;
+  return r == server_unavailable || r == server_busy || r == server_shutting_down || r == connection_rate_exceeded ||
+         r == quota_exceeded;
+}
+
+client::Options session_options(const VerifyShared& s, std::uint32_t number, bool durable) {
   client::Options o = s.base;
   if (s.options.mixed_versions()) o.version = number % 2 ? mqtt::Version::v5 : mqtt::Version::v311;
-  o.clean_start = false;
-  o.session_expiry = kSessionExpiry;
+  o.clean_start = !durable;
+  if (durable)
+    o.session_expiry = kSessionExpiry;
+  else
+    o.session_expiry.reset();
   o.resend = true;
   o.max_inflight = static_cast<std::uint16_t>(s.options.window);
   return o;
@@ -23,12 +33,14 @@ client::Options durable(const VerifyShared& s, std::uint32_t number) {
 
 }  // namespace
 
-VerifyClient::VerifyClient(VerifyShared& shared, std::uint32_t number, std::string id)
+VerifyClient::VerifyClient(VerifyShared& shared, std::uint32_t number, std::string id, bool durable)
     : shared_(shared),
       number_(number),
+      durable_(durable),
+      who_(shared.journal.add_client(id)),
       node_(number / 2 % shared.wirings.size()),  // both versions on each node
       wiring_(shared.wirings[node_]),
-      options_(durable(shared, number)),
+      options_(session_options(shared, number, durable)),
       connection_(shared.hub, wiring_, options_, std::move(id), *this),
       back_([this] {
         away_ = false;
@@ -37,13 +49,31 @@ VerifyClient::VerifyClient(VerifyShared& shared, std::uint32_t number, std::stri
 
 VerifyClient::~VerifyClient() { shared_.hub.loop().timers().cancel(back_); }
 
-void VerifyClient::come_back(Millis pause) {
-  node_ = (node_ + 1) % shared_.wirings.size();
+std::uint32_t VerifyClient::link() const {
+  return static_cast<std::uint32_t>(shared_.journal.links(who_).size()) - (linked_ ? 1 : 0);
+}
+
+void VerifyClient::unlink() {
+  if (!linked_) return;
+  linked_ = false;
+  shared_.journal.closed(who_, shared_.moment());
+  if (ending_ == Ending::no) disconnected();
+}
+
+/// To one of the other nodes.
+void VerifyClient::move_on() {
+  std::size_t nodes = shared_.wirings.size();
+  if (nodes > 1) node_ = (node_ + 1 + shared_.random() % (nodes - 1)) % nodes;
   wiring_ = shared_.wirings[node_];
+}
+
+void VerifyClient::come_back(Millis pause) {
+  move_on();
   shared_.hub.loop().timers().set(back_, shared_.now() + pause);
 }
 
 void VerifyClient::cut(Millis away) {
+  unlink();
   connection_.abort();
   away_ = away.count() > 0;
   come_back(away);
@@ -66,7 +96,7 @@ void VerifyClient::forget() {
   options_.resend = false;
   if (up()) return connection_.disconnect();
   connection_.abort();
-  end_session();
+  durable_ ? end_session() : void(ending_ = Ending::gone);
 }
 
 /// A clean session takes the place of the durable one and ends with its connection.
@@ -80,29 +110,48 @@ void VerifyClient::end_session() {
 void VerifyClient::on_connected(const mqtt::Connack& c) {
   if (ending_ != Ending::no) return connection_.disconnect();
   attempts_ = 0;
+  ++shared_.conduct.connects;
+  ++shared_.conduct.connects_by_node[shared_.journal.node(static_cast<std::uint32_t>(node_))];
   if (accepted_) ++shared_.conduct.reconnects;
+  if (!durable_ && c.session_present) ++shared_.conduct.unasked_sessions;
   accepted_ = true;
-  connected(c.session_present);
+  shared_.journal.opened(who_, static_cast<std::uint32_t>(node_), shared_.moment());
+  linked_ = true;
+  // MQTT 3.1 does not say whether there was a session.
+  connected(options_.version == mqtt::Version::v31 ? durable_ && ready_ : c.session_present);
+}
+
+bool VerifyClient::forgotten(bool session_present, const char* role) {
+  if (!durable_ || !ready_ || session_present) return false;
+  shared_.ledger->forget(fmt::format("{} {} was {}", role, shared_.journal.id(who_), shared_.journal.last_move(who_)),
+                         shared_.moment());
+  return true;
 }
 
 void VerifyClient::on_closed(const client::Stop& stop) {
-  if (ending_ == Ending::closing) return end_session();
-  if (ending_ == Ending::cleaning) {
+  if (ending_ == Ending::closing && durable_) return end_session();
+  if (ending_ != Ending::no) {
     ending_ = Ending::gone;
     return;
   }
+  bool was_linked = linked_;
+  unlink();
   if (leaving_) {
     leaving_ = false;
     return come_back(absence_);
   }
   ++shared_.conduct.losses;
-  bool never = stop.code == client::errc::refused || stop.code == client::errc::tls_failed;
+  bool said = stop.code == client::errc::refused || stop.code == client::errc::server_disconnect;
+  ++(was_linked ? shared_.conduct.closed : shared_.conduct.refused)[said ? in_words(stop.reason) : stop.code.message()];
+  bool never = (stop.code == client::errc::refused && !passing(stop.reason)) || stop.code == client::errc::tls_failed;
   if (!shared_.opened && never) {
     std::string why = explain(stop, wiring_.target, false);
     bool old = stop.reason == mqtt::Reason::unsupported_protocol_version && shared_.options.mixed_versions();
     return shared_.fail(old ? why + ". Name one version: -V mqttv311, or -V mqttv5" : why);
   }
-  Millis pause = std::min(kLongestPause, kFirstPause * (1 << std::min(attempts_++, 6u)));
+  // Every node is tried before the pause grows.
+  auto round = attempts_++ / static_cast<unsigned>(shared_.wirings.size());
+  Millis pause = std::min(kLongestPause, kFirstPause * (1 << std::min(round, 6u)));
   come_back(pause / 2 +
             Millis(static_cast<std::int64_t>(shared_.random() % static_cast<std::uint64_t>(pause.count()))));
 }
@@ -118,7 +167,7 @@ bool VerifyPublisher::publish() {
       engine().publish({.topic = shared_.wire->topic(topic), .payload = shared_.wire->payload(m, size), .qos = qos},
                        shared_.ledger->token(m));
   if (!error) {
-    shared_.ledger->send(m);
+    shared_.ledger->send(m, shared_.moment(), link());
     return true;
   }
   bool passing =
@@ -133,7 +182,7 @@ void VerifyPublisher::fill() {
 }
 
 void VerifyPublisher::connected(bool session_present) {
-  if (ready_ && !session_present) ++shared_.conduct.lost_publishers;
+  (void)forgotten(session_present, "publisher");
   ready_ = true;
   on_room();
 }
@@ -142,25 +191,44 @@ void VerifyPublisher::on_room() {
   if (shared_.options.rate <= 0) fill();
 }
 
+void VerifyPublisher::on_resent(std::uint64_t token) { shared_.ledger->resend(shared_.ledger->message(token), link()); }
+
 void VerifyPublisher::on_published(std::uint64_t token, mqtt::Reason reason, std::string_view) {
   shared_.last_news = shared_.now();
   MessageName m = shared_.ledger->message(token);
   // PUBCOMP with "packet identifier not found" comes after a PUBREC, which has taken the message over [MQTT-4.3.3].
   if (ok(reason) || reason == mqtt::Reason::packet_identifier_not_found)
-    shared_.ledger->acknowledge(m);
+    shared_.ledger->acknowledge(m, shared_.moment());
   else
-    shared_.ledger->refuse(m);
+    shared_.ledger->refuse(m), ++shared_.conduct.refused_publishes[in_words(reason)];
   on_room();
 }
 
-VerifySubscriber::VerifySubscriber(VerifyShared& shared, std::uint32_t number, std::uint32_t entry, std::string id,
-                                   std::vector<std::string> filters, std::uint8_t qos)
-    : VerifyClient(shared, number, std::move(id)), entry_(entry), filters_(std::move(filters)), qos_(qos) {}
+VerifySubscriber::VerifySubscriber(VerifyShared& shared, VerifySubscription plan, std::string id)
+    : VerifyClient(shared, plan.number, std::move(id), plan.durable),
+      entry_(plan.entry),
+      filters_(std::move(plan.filters)),
+      qos_(plan.qos) {}
 
 void VerifySubscriber::connected(bool session_present) {
-  if (ready_ && session_present) return;
-  if (ready_) ++shared_.conduct.lost_sessions;
-  subscribe();
+  inputs_ = engine().inputs();
+  heard_ = watched_ = shared_.moment();
+  bool anew = forgotten(session_present, "subscriber");
+  if (!ready_ || !durable_ || anew) subscribe();
+}
+
+void VerifySubscriber::disconnected() {
+  if (durable_) return;
+  watch();
+  shared_.ledger->end(entry_, heard_);
+}
+
+/// What came since the last time may have come right after it.
+void VerifySubscriber::watch() {
+  if (durable_) return;
+  if (engine().inputs() != inputs_) heard_ = std::max(heard_, watched_);
+  inputs_ = engine().inputs();
+  watched_ = shared_.moment();
 }
 
 void VerifySubscriber::subscribe() {
@@ -182,14 +250,17 @@ void VerifySubscriber::on_suback(const mqtt::SubscribeAck& a) {
             : fmt::format("the broker grants QoS {} for {}; try --qos {}", code, filters_[i], std::max(code, 1u)));
   }
   ready_ = true;
+  if (!durable_) shared_.ledger->begin(entry_, shared_.moment());
 }
 
 void VerifySubscriber::on_message(const mqtt::Publish& m) {
   std::string problem;
+  heard_ = shared_.moment();
   if (auto name = shared_.wire->read(m.topic, m.payload, problem))
-    shared_.ledger->deliver(entry_, *name, m.qos);
+    shared_.ledger->deliver(entry_, *name, m.qos, heard_);
   else
-    shared_.ledger->forge(entry_, std::move(problem));
+    shared_.ledger->forge(entry_, std::move(problem), heard_);
+  shared_.pauses.message(entry_, heard_);
   MonoTime now = shared_.now();
   if (shared_.publishing)
     shared_.conduct.longest_pause = std::max(shared_.conduct.longest_pause, now - shared_.last_delivery);

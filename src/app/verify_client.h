@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,9 @@
 #include "app/verify_ledger.h"
 #include "app/verify_message.h"
 #include "app/verify_options.h"
+#include "app/verify_pauses.h"
+#include "app/verify_plan.h"
+#include "app/verify_trace.h"
 #include "client/connection.h"
 #include "client/hub.h"
 
@@ -16,14 +20,20 @@ namespace sb::app {
 
 /// What the clients met on their way.
 struct VerifyConduct {
-  std::uint64_t reconnects = 0;          ///< connections accepted after the first one of each client
+  std::uint64_t connects = 0;            ///< connections accepted
+  std::uint64_t reconnects = 0;          ///< of these, after the first one of each client
   std::uint64_t cuts = 0, absences = 0;  ///< made by us
-  std::uint64_t losses = 0;              ///< connections that ended without our doing
-  std::uint64_t lost_sessions = 0;       ///< subscribers': a breach, since SUBACK had promised it
-  std::uint64_t lost_publishers = 0;     ///< publishers' sessions: no breach by itself, what comes of it is counted
+  std::uint64_t losses = 0;              ///< attempts that failed, and connections that ended without our doing
+  std::uint64_t unasked_sessions = 0;    ///< session present although the client has none: a breach
   std::uint64_t unreachable = 0;         ///< clients that were not connected at the end
   std::uint64_t unfinished = 0;          ///< 1: the broker had not come to rest when the time was up
   Millis longest_pause{0};               ///< without any delivery, while there was publishing
+  using Reasons = std::map<std::string, std::uint64_t>;
+  Reasons refused;            ///< attempts to connect that failed, by reason
+  Reasons closed;             ///< accepted connections that ended without our doing, by reason
+  Reasons refused_publishes;  ///< by reason
+  Reasons connects_by_node;   ///< accepted
+  VerifyPauses::Summary pauses;
 };
 
 /// What all clients of a run share. Owner: the thread of the hub.
@@ -40,21 +50,25 @@ struct VerifyShared {
   VerifyConduct conduct;
   MonoTime last_news{};      ///< last delivery or acknowledgement
   MonoTime last_delivery{};  ///< or start of publishing
+  MonoTime began{};
+  VerifyJournal journal;
+  VerifyPauses pauses;
   bool publishing = false;
   bool opened = false;  ///< everybody was connected once: from now on every failure is waited out
   std::string error;    ///< why the run cannot go on
   MonoTime now() const { return hub.loop().now(); }
+  Moment moment() const { return static_cast<Moment>((now() - began).count() + 1); }
   void fail(std::string why) {
     if (error.empty()) error = std::move(why);
   }
 };
 
-/// One client with a durable session, that comes back to the next node whenever its connection ends.
+/// One client that comes back to another node, chosen at random, whenever its connection ends or cannot be made.
 class VerifyClient : protected client::Handler {
  public:
   /// `number`: of this publisher, or of this subscriber, from 0. It chooses the version, when they are mixed, and the
-  /// node to begin with.
-  VerifyClient(VerifyShared& shared, std::uint32_t number, std::string id);
+  /// node to begin with. `durable`: it has a session that outlives its connections.
+  VerifyClient(VerifyShared& shared, std::uint32_t number, std::string id, bool durable);
   virtual ~VerifyClient();
   VerifyClient(const VerifyClient&) = delete;
 
@@ -63,7 +77,7 @@ class VerifyClient : protected client::Handler {
   void cut(Millis away);
   /// Says DISCONNECT, which keeps the session, and comes back after `away`.
   void leave(Millis away);
-  /// Makes the broker forget the session. gone() when that is done.
+  /// Makes the broker forget the session, if there is one. gone() when that is done.
   void forget();
   bool gone() const { return ending_ == Ending::gone; }
 
@@ -83,23 +97,34 @@ class VerifyClient : protected client::Handler {
   void on_closed(const client::Stop& stop) override;
   void on_unsuback(const mqtt::SubscribeAck&) override { answered_ = true; }
   virtual void connected(bool session_present) = 0;
+  /// The connection has ended in the midst of the run, for whatever reason.
+  virtual void disconnected() {}
   client::Engine& engine() { return connection_.engine(); }
+  /// Whether a session that the broker had promised to keep is gone; if so, that is in the books.
+  bool forgotten(bool session_present, const char* role);
+  /// The number of the connection that stands or is being made, counted from 0.
+  std::uint32_t link() const;
 
   VerifyShared& shared_;
   std::uint32_t number_;
+  bool durable_;
   bool ready_ = false;
 
  private:
   enum class Ending : std::uint8_t { no, closing, cleaning, gone };
   void come_back(Millis pause);
   void end_session();
+  void unlink();
+  void move_on();
 
+  std::uint32_t who_;  ///< in the journal
   std::size_t node_;
   client::Wiring wiring_;
   client::Options options_;
   client::Connection connection_;
   CallTimer back_;
   bool accepted_ = false;  ///< ever
+  bool linked_ = false;    ///< now
   bool away_ = false, leaving_ = false, answered_ = false;
   Millis absence_{0};
   unsigned attempts_ = 0;
@@ -118,6 +143,7 @@ class VerifyPublisher final : public VerifyClient {
 
  private:
   void connected(bool session_present) override;
+  void on_resent(std::uint64_t token) override;
   void on_published(std::uint64_t token, mqtt::Reason reason, std::string_view) override;
   void on_room() override;
 };
@@ -125,12 +151,13 @@ class VerifyPublisher final : public VerifyClient {
 /// Subscribes with its filters and enters all that comes into the books.
 class VerifySubscriber final : public VerifyClient {
  public:
-  /// `entry`: its number in the books, which the members of a shared group have in common.
-  VerifySubscriber(VerifyShared& shared, std::uint32_t number, std::uint32_t entry, std::string id,
-                   std::vector<std::string> filters, std::uint8_t qos);
+  VerifySubscriber(VerifyShared& shared, VerifySubscription plan, std::string id);
+  /// To be called a few times a second: without a session it takes note of the broker's signs of life.
+  void watch();
 
  private:
   void connected(bool session_present) override;
+  void disconnected() override;
   void on_suback(const mqtt::SubscribeAck& a) override;
   void on_message(const mqtt::Publish& m) override;
   void subscribe();
@@ -138,6 +165,9 @@ class VerifySubscriber final : public VerifyClient {
   std::uint32_t entry_;
   std::vector<std::string> filters_;
   std::uint8_t qos_;
+  std::uint64_t inputs_ = 0;  ///< of the engine when it was watched last
+  Moment watched_ = 0;        ///< when that was
+  Moment heard_ = 0;          ///< something came from the broker then, or after it
 };
 
 }  // namespace sb::app

@@ -25,18 +25,24 @@ struct VerifyOptions {
   ClientFlags client;
   std::vector<std::string> nodes;  ///< several nodes instead of the one of `client`
   std::uint32_t publishers = 10, subscribers = 10, topics = 10;
-  std::string qos = "mixed";  ///< 1, 2 or mixed
-  Span payload{64, 64};       ///< bytes
-  std::uint32_t window = 20;  ///< unacknowledged publishes of each publisher
-  double rate = 2000;         ///< publishes a second of all publishers together; 0 = as fast as the windows allow
-  double duration = 10;       ///< seconds
-  double settle = 2;          ///< seconds without anything new that end the drain
-  double drain = 120;         ///< seconds that it takes at most
+  std::string qos = "mixed";              ///< 1, 2 or mixed
+  Span payload{64, 64};                   ///< bytes
+  std::uint32_t volatile_publishers = 0;  ///< how many of the publishers have no session
+  std::uint32_t window = 20;              ///< unacknowledged publishes of each publisher
+  double rate = 2000;    ///< publishes a second of all publishers together; 0 = as fast as the windows allow
+  double duration = 10;  ///< seconds
+  double settle = 2;     ///< seconds without anything new that end the drain
+  double patience = 0;   ///< the same while something is still missing; 0 = five times settle
+  double drain = 120;    ///< seconds that it takes at most
+  double margin = 10;    ///< seconds between an acknowledgement and the end of a volatile subscriber
+  double connect_timeout = 10;
+  bool until_signal = false;  ///< publishing goes on until SIGUSR1, SIGINT or SIGTERM
   Span away{0.5, 3};          ///< seconds that a subscriber stays away; high = 0: none does
   Span cut{0.2, 1};           ///< seconds between connections that are cut; high = 0: none is
   bool overlap = false;
-  std::uint32_t shared = 0;  ///< further subscribers, in one shared group
-  std::uint64_t seed = 0;    ///< 0 = a random one
+  std::uint32_t volatiles = 0;  ///< further subscribers, without sessions
+  std::uint32_t shared = 0;     ///< further subscribers, in one shared group
+  std::uint64_t seed = 0;       ///< 0 = a random one
 
   std::vector<std::string> pid_files, restarts;  ///< one of each per broker that is killed
   std::string broker;                            ///< command that is the broker: started, killed and started again

@@ -7,9 +7,10 @@ namespace sb::app {
 
 std::vector<VerifySubscription> plan_subscriptions(const VerifyOptions& o, const VerifyWire& wire) {
   std::vector<VerifySubscription> all;
-  for (std::uint32_t i = 0; i < o.subscribers; ++i) {
+  for (std::uint32_t i = 0; i < o.subscribers + o.volatiles; ++i) {
     VerifySubscription s;
     s.entry = s.number = i;
+    s.durable = i < o.subscribers;
     s.qos = o.qos == "mixed" ? (i / 2 % 2 == 0 ? 2 : 1) : o.qos == "1" ? 1 : 2;
     s.copies.assign(o.topics, 0);
     auto named = [&](std::uint32_t begin, std::uint32_t step) {
@@ -34,7 +35,8 @@ std::vector<VerifySubscription> plan_subscriptions(const VerifyOptions& o, const
   }
   for (std::uint32_t i = 0; i < o.shared; ++i) {
     VerifySubscription s;
-    s.entry = o.subscribers;
+    s.group = true;
+    s.entry = o.subscribers + o.volatiles;
     s.number = i * 2 + 1;
     s.qos = o.qos == "1" ? 1 : 2;
     s.filters.push_back(fmt::format("$share/verify/{}#", wire.prefix()));

@@ -2,9 +2,11 @@
 #include "app/verify_run.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <random>
 
@@ -16,28 +18,37 @@ namespace {
 constexpr Millis kTick{1};
 constexpr Millis kOpening{30'000};    // for everybody to be connected
 constexpr Millis kForgetting{5'000};  // for sessions to be removed at the end: a courtesy
+constexpr Millis kWatch{100};         // how exactly signs of life are known
 constexpr Millis kCutPause{50};       // at most, before a client that was cut comes back
 
 class VerifyRun {
  public:
   VerifyRun(const VerifyOptions& o, std::vector<ClientSetup> setups, VerifyResult& out)
       : options_(o), result_(out), setups_(std::move(setups)), shared_(o, hub_, out.seed) {
-    for (ClientSetup& s : setups_) shared_.wirings.push_back(s.wiring);
+    for (ClientSetup& s : setups_) {
+      s.wiring.connect_timeout = millis(o.connect_timeout);
+      shared_.journal.add_node(s.wiring.target.name());
+      shared_.wirings.push_back(s.wiring);
+    }
     shared_.base = setups_[0].options;
     run_id_ = std::uint64_t{std::random_device{}()} << 32 | std::random_device{}();
     wire_ = std::make_unique<VerifyWire>(run_id_, o.topics, static_cast<std::uint32_t>(o.payload.high));
     std::vector<VerifySubscription> plan = plan_subscriptions(o, *wire_);
     std::vector<VerifyLedger::Subscriber> expected;
     for (auto& s : plan)
-      if (s.entry == expected.size()) expected.push_back({s.qos, s.copies, s.entry >= o.subscribers});
-    ledger_ = std::make_unique<VerifyLedger>(o.publishers, o.topics, std::move(expected));
+      if (s.entry == expected.size()) expected.push_back({s.qos, s.copies, s.group, s.durable});
+    entries_ = expected.size();
+    cast_ = {static_cast<std::uint32_t>(plan.size()), o.subscribers + o.volatiles};
+    std::uint32_t durable_publishers = o.publishers - o.volatile_publishers;
+    ledger_ =
+        std::make_unique<VerifyLedger>(o.publishers, o.topics, std::move(expected),
+                                       VerifyRules{static_cast<Moment>(millis(o.margin).count()), durable_publishers});
     shared_.wire = wire_.get();
     shared_.ledger = ledger_.get();
     for (std::uint32_t i = 0; i < plan.size(); ++i)
-      subscribers_.push_back(std::make_unique<VerifySubscriber>(shared_, plan[i].number, plan[i].entry, id('s', i),
-                                                                std::move(plan[i].filters), plan[i].qos));
+      subscribers_.push_back(std::make_unique<VerifySubscriber>(shared_, std::move(plan[i]), id('s', i)));
     for (std::uint32_t i = 0; i < o.publishers; ++i)
-      publishers_.push_back(std::make_unique<VerifyPublisher>(shared_, i, id('p', i)));
+      publishers_.push_back(std::make_unique<VerifyPublisher>(shared_, i, id('p', i), i < durable_publishers));
     for (auto& c : subscribers_) clients_.push_back(c.get());
     for (auto& c : publishers_) clients_.push_back(c.get());
     faults_ = std::make_unique<VerifyFaults>(hub_, o, shared_.wirings, shared_.base, id('k', 0), shared_.random);
@@ -45,8 +56,11 @@ class VerifyRun {
 
   bool run(std::string& why) {
     StopSignals signals(loop_, [this] { interrupt(); });
+    StopSignals finish(loop_, [this] { interrupted_ = true; }, {SIGUSR1});
     if (std::string problem = faults_->start(); !problem.empty()) shared_.fail(problem);
     loop_.run_once(Millis(0));  // reads the clock
+    shared_.began = loop_.now();
+    shared_.journal.begin(std::chrono::system_clock::now());
     enter(Phase::opening);
     for (auto* c : clients_) c->open();
     loop_.timers().set(tick_, loop_.now());
@@ -75,6 +89,10 @@ class VerifyRun {
     loop_.timers().set(tick_, loop_.now() + kTick);
     if (std::string problem = faults_->poll(loop_.now(), shared_.publishing && !interrupted_); !problem.empty())
       return shared_.fail(std::move(problem));
+    if (loop_.now() >= next_watch_) {
+      next_watch_ = loop_.now() + kWatch;
+      for (auto& s : subscribers_) s->watch();
+    }
     switch (phase_) {
       case Phase::opening:
         return open();
@@ -106,6 +124,8 @@ class VerifyRun {
     if (static_cast<std::size_t>(ready) < clients_.size()) return;
     shared_.opened = shared_.publishing = true;
     enter(Phase::publishing);
+    if (!options_.client.quiet) fmt::print(stderr, "signalbox verify: everybody has connected, publishing\n");
+    shared_.pauses.begin(entries_, shared_.moment());
     shared_.last_delivery = loop_.now();
     next_cut_ = loop_.now() + millis(options_.cut.pick(shared_.random));
     if (options_.rate <= 0)
@@ -116,10 +136,13 @@ class VerifyRun {
     show_progress();
     if (options_.rate > 0) pace();
     disturb();
-    bool long_enough = in_phase() >= millis(options_.duration) && faults_->enough();
+    bool long_enough = !options_.until_signal && in_phase() >= millis(options_.duration) && faults_->enough();
     if ((!long_enough && !interrupted_) || !faults_->idle()) return;
     MonoTime now = loop_.now();
     shared_.conduct.longest_pause = std::max(shared_.conduct.longest_pause, now - shared_.last_delivery);
+    shared_.pauses.end(shared_.moment());
+    shared_.conduct.pauses = shared_.pauses.summary();
+    result_.worst_pause_until = shared_.journal.time(shared_.conduct.pauses.until);
     result_.publishing_seconds = static_cast<double>(in_phase().count()) / 1e3;
     shared_.publishing = false;
     shared_.last_news = now;
@@ -146,10 +169,10 @@ class VerifyRun {
   void disturb() {
     MonoTime now = loop_.now();
     if (options_.cut.high > 0 && now >= next_cut_) {
-      next_cut_ = now + millis(options_.cut.pick(shared_.random));
       if (VerifyClient* c = clients_[shared_.random() % clients_.size()]; c->up() && !c->away()) {
         c->cut(Millis(static_cast<std::int64_t>(shared_.random() % static_cast<std::uint64_t>(kCutPause.count()))));
         ++shared_.conduct.cuts;
+        next_cut_ = now + millis(options_.cut.pick(shared_.random));
       }
     }
     if (options_.away.high <= 0) return;
@@ -169,7 +192,7 @@ class VerifyRun {
     auto here = static_cast<std::size_t>(std::ranges::count_if(clients_, [](auto* c) { return c->up(); }));
     if (here < clients_.size()) shared_.last_news = loop_.now();
     bool answered = std::ranges::all_of(publishers_, [](auto& p) { return p->unacknowledged() == 0; });
-    bool quiet = here == clients_.size() && answered && has_settled();
+    bool quiet = here == clients_.size() && answered && has_settled() && has_waited();
     bool late = in_phase() >= millis(options_.drain);
     if (!quiet && !late) return;
     shared_.conduct.unreachable = clients_.size() - here;
@@ -177,7 +200,8 @@ class VerifyRun {
     result_.draining_seconds = static_cast<double>(in_phase().count()) / 1e3;
     ledger_->close();
     result_.counts = ledger_->counts();
-    result_.findings = ledger_->findings();
+    for (const Finding& f : ledger_->findings())
+      result_.findings.push_back(trace(f, *ledger_, shared_.journal, cast_, *wire_));
     enter(Phase::forgetting);
     for (auto* c : clients_) c->forget();
   }
@@ -192,6 +216,17 @@ class VerifyRun {
     }
     if (!std::ranges::all_of(clients_, [](auto* c) { return c->answered(); })) answered_ = now;
     return now - answered_ >= millis(options_.settle / 2);
+  }
+
+  /// While something is missing the silence has to be longer.
+  bool has_waited() {
+    double patience = options_.patience > 0 ? options_.patience : 5 * options_.settle;
+    if (loop_.now() - shared_.last_news >= millis(patience)) return true;
+    if (judged_ != asked_) {
+      judged_ = asked_;
+      complete_ = ledger_->outstanding() == 0;
+    }
+    return complete_;
   }
 
   void show_progress() {
@@ -216,9 +251,13 @@ class VerifyRun {
   std::vector<VerifyClient*> clients_;
   std::unique_ptr<VerifyFaults> faults_;
   CallTimer tick_{[this] { tick(); }};
+  std::size_t entries_ = 0;  ///< subscribers in the books
+  VerifyCast cast_;
   Phase phase_ = Phase::opening;
-  MonoTime since_{}, next_cut_{}, next_shown_{};
+  MonoTime since_{}, next_cut_{}, next_shown_{}, next_watch_{};
   MonoTime asked_{}, answered_{};  ///< the question of ask(), in the drain
+  MonoTime judged_{};              ///< the question after which complete_ was found out
+  bool complete_ = false;          ///< nothing is missing
   double paced_ = 0;               ///< publishes so far
   std::size_t turn_ = 0;           ///< whose turn it is to publish
   bool interrupted_ = false;
@@ -231,7 +270,8 @@ std::vector<std::string> complaints(const VerifyCounts& counts, const VerifyCond
   auto say = [&](std::uint64_t n, std::string what) {
     if (n) all.push_back(std::move(what));
   };
-  say(conduct.lost_sessions, fmt::format("{} times a subscriber's session was forgotten", conduct.lost_sessions));
+  say(conduct.unasked_sessions,
+      fmt::format("{} times a client without a session was given one", conduct.unasked_sessions));
   say(conduct.unreachable, fmt::format("{} clients could not connect at the end", conduct.unreachable));
   say(conduct.unfinished, "the broker was still busy when the time to drain was over; see --drain");
   return all;

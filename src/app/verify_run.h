@@ -15,11 +15,12 @@ namespace sb::app {
 /// What a run has shown.
 struct VerifyResult {
   std::uint64_t seed = 0;
+  std::string worst_pause_until;  ///< of a subscriber; UTC
   double publishing_seconds = 0, draining_seconds = 0;
   VerifyCounts counts;
   VerifyConduct conduct;
   FaultCounts faults;
-  std::vector<Finding> findings;
+  std::vector<std::string> findings;    ///< the first breaches of each kind, with all that is known of them
   std::vector<std::string> complaints;  ///< none: all promises held
 };
 
@@ -28,7 +29,7 @@ std::vector<std::string> complaints(const VerifyCounts& counts, const VerifyCond
 
 /// Runs it: connects everybody, publishes with disturbances, lets everything come in, checks. False when there is
 /// nothing to judge, because the run could not be made or carried on; then `why` says the cause. `setups`: one for each
-/// node. Blocks; SIGINT ends the publishing early, a second one the run.
+/// node. Blocks; SIGUSR1, SIGINT and SIGTERM end the publishing early, a second one of the latter the run.
 bool run_verify(const VerifyOptions& options, std::vector<ClientSetup> setups, VerifyResult& out, std::string& why);
 
 }  // namespace sb::app

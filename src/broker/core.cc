@@ -26,7 +26,10 @@ Core::Core(Node& node, std::size_t shard, io::EventLoop& loop, Stores stores)
   on_turn_begin();
 }
 
-Core::~Core() { loop_.timers().cancel(admission_wake_); }
+Core::~Core() { 
+  loop_.timers().cancel(admission_wake_);
+  loop_.timers().cancel(held_wake_);
+}
 
 std::uint32_t Core::take_slot(Channel& c) {
   std::uint32_t slot = free_;
@@ -54,6 +57,7 @@ bool Core::on_turn_end() {
   const bool admitting = admission_.waiting() > 0 && run_admission();
   if (!events_.empty()) publish_events();
   feeds_.deliver();
+  if (!held_.empty()) release_held();
   flush_group_mail();
   flush_appends();
   flush_interests();

@@ -47,6 +47,7 @@ struct Node {
   auth::Bans bans;
   EventOptions events;
   bool stores_in_memory = false;
+  Millis hold{10'000};                   ///< that an acknowledgement waits for fresh routes; then it is refused
   std::atomic<bool> memory_full{false};  ///< limits.memory
   std::atomic<bool> shutting_down{false};
 
@@ -95,7 +96,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   /// Sessions and wills that are due (one shard of the node does this).
   void run_due();
   /// True while other shards are behind with this one's slabs: its connections stop reading.
-  bool congested() const { return congested_; }
+  bool congested() const { return congested_ || held_bytes_ > kHeldBytes; }
 
   /// Publishes a message of the broker itself (wills, $SYS). `insist`: what a store that is away refuses is asked again
   /// when it is back.
@@ -309,6 +310,10 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void keep_own(const Route& route, const model::MessagePtr& m, bool insist);
   void keep_late();
 
+  // holding.cc
+  void hold(const PendingPtr& p, model::MessagePtr m, Route& r);
+  void release_held();
+
   // peers.cc
   void to_peers(std::span<const ports::PeerNumber> peers, const model::MessageView& m, const PendingPtr& p,
                 std::string_view group = {}, std::uint8_t hops = 0);
@@ -420,7 +425,8 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   Admission admission_;
   struct Wake final : io::Timer {
     void on_timer() override {}  // the end of the turn does the work
-  } admission_wake_;
+  };
+  Wake admission_wake_;
   EventLog event_log_;
   TokenBucket event_rate_{5000, 20'000};
   std::vector<std::pair<channel::EventKind, std::string>> events_;  ///< of this turn, to be published
@@ -440,6 +446,17 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   PendingPtr publishing_;  ///< of the message that is being routed
   std::unique_ptr<ports::PeerBatch> for_peers_;
   std::vector<PendingPtr> peer_waiters_;
+  /// A QoS > 0 message that went where the routes of its time led, which were not fresh.
+  struct Held {
+    PendingPtr pending;
+    model::MessagePtr message;
+    RoutePtr route;
+    MonoTime until;
+  };
+  static constexpr std::size_t kHeldBytes = 64 * 1024 * 1024;
+  std::deque<Held> held_;
+  std::size_t held_bytes_ = 0;
+  Wake held_wake_;
   std::vector<ports::Peers::Change> interests_;
   std::vector<std::shared_ptr<PendingSubscribe>> interest_waiters_;
   static constexpr std::size_t kLate = 10'000;

@@ -28,9 +28,10 @@ Routed Core::route(Channel& c, channel::TopicMemoPtr& memo, MessageView& m, cons
   bool stored = m.qos > 0 && !r->logs.empty();
   bool session_first = m.qos == 2 && c.session().durable;
   const bool leaves = stores_.peers && (!r->peers.empty() || !r->groups.empty());
+  const bool held = stores_.peers && m.qos > 0 && !stores_.peers->fresh();
   PendingPtr p;
   model::MessagePtr kept;
-  if (stored || m.retain || session_first || leaves) [[unlikely]] {
+  if (stored || m.retain || session_first || leaves || held) [[unlikely]] {
     if (m.qos > 0) p = new Pending(key(c.slot), seq);
     if (session_first) {
       const session::Session& s = c.session();
@@ -41,10 +42,11 @@ Routed Core::route(Channel& c, channel::TopicMemoPtr& memo, MessageView& m, cons
       stores_.sessions->change(s.client_id, s.epoch, std::move(change),
                                [this, p](result<void> done) { settle(p, done, Reason::unspecified_error); });
     }
-    if (stored || m.retain) kept = model::Message::copy(m);
+    if (stored || m.retain || held) kept = model::Message::copy(m);
     if (m.retain) retain(kept, p);
     if (stored) append(*r, kept, p);
     if (leaves) to_peers(r->peers_for(m.qos), m, p);
+    if (held) hold(p, kept, *r);
     publishing_ = p;
   }
   bool matched = fan_out(*r, m, c.version() == mqtt::Version::v5, frame) || !r->peers.empty();

@@ -24,6 +24,7 @@ constexpr std::pair<const char*, Counter Counters::*> kReasons[] = {
     {"dropped/store_refused", &Counters::dropped_store_refused},
     {"denied/publish", &Counters::publishes_denied},
     {"denied/subscribe", &Counters::subscribes_denied},
+    {"held/acknowledgements", &Counters::held_acks},
     {"limited/publish", &Counters::limited_publish},
     {"connects/refused", &Counters::connects_refused},
     {"connects/waiting", &Counters::connects_waiting},

@@ -34,6 +34,7 @@ struct Counters {
   Counter dropped_too_large;      ///< above the client's Maximum Packet Size [MQTT-3.1.2-24]
   Counter dropped_expired;        ///< expired before delivery [MQTT-3.3.2-5]
   Counter dropped_session_end;    ///< waiting when a volatile session ended
+  Counter held_acks;              ///< acknowledgements that waited, since this node's routes were not fresh
   Counter dropped_no_member;      ///< for a shared group without members
   Counter dropped_log_bound;      ///< not read before a bound took them from a log
   Counter retained_refused;       ///< the retained store was full

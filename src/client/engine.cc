@@ -258,6 +258,7 @@ void Engine::resend() {
       send_ack(mqtt::PacketType::pubrel, id, mqtt::Reason::success);
     } else {
       send(s.packet);
+      handler_.on_resent(s.token);
     }
   }
 }

@@ -82,6 +82,8 @@ class Engine {
   bool connected() const { return state_ == State::connected; }
   /// Publishes that wait for their acknowledgement.
   std::size_t unacknowledged() const { return window_.used(); }
+  /// Rises with whatever comes from the broker: as long as it does, somebody is there.
+  std::uint64_t inputs() const { return inputs_; }
   const std::string& client_id() const { return client_id_; }
   mqtt::Version version() const { return options_.version; }
   const Options& options() const { return options_; }
@@ -129,6 +131,7 @@ class Engine {
   bool resumed_ = false;                  ///< a session of ours was there before: ask for it, do not start clean
   bool blocked_ = false;                  ///< publish() was refused for want of room
   bool sent_ = false, received_ = false;  ///< since the last tick
+  std::uint64_t inputs_ = 0;              ///< calls of received()
   std::uint8_t unanswered_ = 0;           ///< ticks since a PINGREQ without anything received
   std::uint16_t keep_alive_ = 0;          ///< seconds, ours or the Server Keep Alive
   // What the broker allows.

@@ -59,6 +59,7 @@ std::string_view reason_string(const mqtt::Properties& p) {
 std::size_t Engine::received(std::string_view bytes) {
   std::string_view in = bytes;
   received_ = true;
+  ++inputs_;
   while (state_ == State::connected || state_ == State::connecting) {
     // What is no broker of MQTT at all is told from its first byte, before it makes us wait for the rest of a packet.
     if (state_ == State::connecting && !in.empty() && !may_begin(in.front())) {

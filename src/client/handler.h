@@ -26,6 +26,9 @@ class Handler {
   /// A publish of QoS > 0 is done: PUBACK, PUBCOMP, or a PUBREC that refuses it. `token` as given to
   /// publish().
   virtual void on_published(std::uint64_t /*token*/, mqtt::Reason, std::string_view /*reason_string*/) {}
+  /// A publish goes out again, on a connection that was just accepted: on_connected may still be to come.
+  /// Not the place to use the engine.
+  virtual void on_resent(std::uint64_t /*token*/) {}
   virtual void on_suback(const mqtt::SubscribeAck&) {}
   virtual void on_unsuback(const mqtt::SubscribeAck&) {}
   /// AUTH: answer with Engine::authenticate().

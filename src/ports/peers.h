@@ -82,6 +82,10 @@ class Peers {
   using Done = std::function<void(result<T>)>;
 
   virtual ~Peers() = default;
+  /// Everything that other nodes have told of their subscriptions until a quarter of a second ago is known here. Who
+  /// has been told that a subscription works, although this node has not answered, relies on it: a QoS > 0 message that
+  /// came when it was not so is not acknowledged before it is. PROTOCOLS: routes and SUBACK.
+  virtual bool fresh() const { return true; }
   /// `done` (may be null): at the write concern each of the nodes will get every message, or is none any more.
   /// errc::unavailable: who got what is unknown.
   virtual void send(std::unique_ptr<PeerBatch> batch, Done<void> done) = 0;

@@ -12,8 +12,8 @@ from durability.limits import LIMIT
 from lib import broker as brokers
 from lib.ports import free_ports
 
-COLUMNS = ("kills", "seconds", "sent", "acknowledged", "delivered", "lost", "qos2_duplicates", "disorder", "forged",
-           "unanswered", "lost_sessions", "reconnects", "longest_pause_seconds", "longest_restart_seconds")
+COLUMNS = ("kills", "seconds", "sent", "acknowledged", "deliveries", "lost", "qos2_duplicates", "reordered", "overtaken", "forged",
+           "unacknowledged", "forgotten_sessions", "reconnects", "longest_pause_seconds", "longest_restart_seconds")
 
 
 @pytest.fixture
@@ -56,11 +56,16 @@ def signalbox(tmp_path, port):
 @pytest.fixture
 def mosquitto(tmp_path, port) -> str:
     """The command of a mosquitto that keeps what it has on disk, saving it each second: the shortest that it knows."""
+    return mosquitto_at(tmp_path, port)
+
+
+def mosquitto_at(tmp_path, *ports: int) -> str:
     program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
     assert os.path.exists(program), "mosquitto is not installed: ./test installs what the tests need"
     config = tmp_path / "mosquitto.conf"
     config.write_text("user root\nset_tcp_nodelay true\nmax_queued_messages 0\npersistence true\nautosave_interval 1\n"
-                      f"persistence_location {tmp_path}/\nlistener {port} 127.0.0.1\nallow_anonymous true\n")
+                      f"persistence_location {tmp_path}/\nallow_anonymous true\n" +
+                      "".join(f"listener {port} 127.0.0.1\n" for port in ports))
     return f"{shlex.join([program, '-c', str(config)])} >>{tmp_path}/broker.log 2>&1"
 
 

@@ -97,6 +97,19 @@ class Stall(Fault):
         return frame.data
 
 
+class Freeze(Fault):
+    """No fault: nothing comes through while `moving` is not set; connections stay open."""
+
+    def __init__(self):
+        super().__init__(0)
+        self.moving = threading.Event()
+        self.moving.set()
+
+    def down(self, frame, answer):
+        self.moving.wait()
+        return frame.data
+
+
 class Swap(Fault):
     held: tuple[Frame, object] | None = None
 

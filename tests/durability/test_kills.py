@@ -25,5 +25,5 @@ def test_mosquitto_for_comparison(verify, mosquitto, port):
     """No promise of ours: it saves once a second at best, and shows what the driver sees of a broker that loses."""
     kills = KILLS or 3
     r = verify("-p", port, "--broker-cmd", mosquitto, *killing(kills), "--rate", 1000, name="mosquitto, saves every 1 s")
-    assert r["kills"] == kills and r["acknowledged"] > 0 and r["delivered"] > 0
+    assert r["kills"] == kills and r["acknowledged"] > 0 and r["deliveries"] > 0
     assert r["forged"] == 0 and r["misrouted"] == 0

@@ -13,7 +13,7 @@ using enum NumberSet::Sight;
 
 std::vector<std::uint64_t> missing(const NumberSet& s, std::uint64_t limit) {
   std::vector<std::uint64_t> all;
-  s.for_each_missing(limit, [&](std::uint64_t n) { all.push_back(n); });
+  s.for_each_missing(0, limit, [&](std::uint64_t n) { all.push_back(n); });
   return all;
 }
 
@@ -56,6 +56,15 @@ TEST(NumberSet, IsTheSameAsASetOfNumbers) {
     for (std::uint64_t n = 0; n < 400; ++n) EXPECT_EQ(s.contains(n), plain.contains(n));
     EXPECT_EQ(s.size(), plain.size());
     EXPECT_EQ(missing(s, 400).size(), 400 - plain.size());
+    for (std::uint64_t n = 0; n < 400; ++n) {
+      auto next = plain.upper_bound(n);
+      ASSERT_EQ(s.next_after(n), next == plain.end() ? s.end() : *next) << n;
+    }
+    for (std::uint64_t first : {0u, 100u, 399u}) {
+      std::uint64_t count = 0;
+      s.for_each_missing(first, 400, [&](std::uint64_t n) { count += n >= first && !plain.contains(n); });
+      EXPECT_EQ(count, 400 - first - static_cast<std::uint64_t>(std::distance(plain.lower_bound(first), plain.end())));
+    }
   }
 }
 

@@ -24,7 +24,7 @@ std::vector<VerifyLedger::Subscriber> subscribers() { return {{2, {1, 1}}, {1, {
 
 MessageName send(VerifyLedger& ledger, std::uint32_t publisher, std::uint32_t topic, std::uint8_t qos) {
   MessageName m = ledger.next(publisher, topic, qos);
-  ledger.send(m);
+  ledger.send(m, 1, 0);
   return m;
 }
 
@@ -32,7 +32,9 @@ MessageName send(VerifyLedger& ledger, std::uint32_t publisher, std::uint32_t to
 struct Trial {
   using Tamper = std::function<bool(Trial&, std::uint32_t subscriber, const MessageName&)>;  ///< true: it has done it
 
-  void deliver(std::uint32_t s, const MessageName& m) { ledger.deliver(s, m, std::min(m.qos, subscribers()[s].qos)); }
+  void deliver(std::uint32_t s, const MessageName& m) {
+    ledger.deliver(s, m, std::min(m.qos, subscribers()[s].qos), 3);
+  }
   void deliver_to_all(const MessageName& m, const Tamper& tamper) {
     for (std::uint32_t s = 0; s < 3; ++s)
       if (subscribers()[s].copies[m.topic] > 0 && !(tamper && tamper(*this, s, m))) deliver(s, m);
@@ -43,7 +45,7 @@ struct Trial {
         for (std::uint32_t t = 0; t < kTopics; ++t)
           for (std::uint8_t qos : {1, 2}) {
             MessageName m = send(ledger, p, t, qos);
-            ledger.acknowledge(m);
+            ledger.acknowledge(m, 2);
             deliver_to_all(m, tamper);
           }
     ledger.close();
@@ -144,10 +146,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"qos0",
              at(0, kQos1,
                 [](Trial& r) {
-                  r.deliver(0, kQos1), r.ledger.deliver(0, {0, 0, 0, 0}, 0);
+                  r.deliver(0, kQos1), r.ledger.deliver(0, {0, 0, 0, 0}, 0, 3);
                 }),
              Breach::forged, 1},
-        Case{"foreign", at(0, kQos1, [](Trial& r) { r.deliver(0, kQos1), r.ledger.forge(0, "what is this"); }),
+        Case{"foreign", at(0, kQos1, [](Trial& r) { r.deliver(0, kQos1), r.ledger.forge(0, "what is this", 3); }),
              Breach::forged, 1},
         Case{"to_whom_it_is_not_for",
              at(0, kQos1,
@@ -155,8 +157,8 @@ INSTANTIATE_TEST_SUITE_P(
                   r.deliver(0, kQos1), r.deliver(2, {0, 0, 1, 0});
                 }),
              Breach::misrouted, 1},
-        Case{"lower_qos", at(0, kQos2, [](Trial& r) { r.ledger.deliver(0, kQos2, 1); }), Breach::wrong_qos, 1},
-        Case{"higher_qos", at(1, kQos2, [](Trial& r) { r.ledger.deliver(1, kQos2, 2); }), Breach::wrong_qos, 1}),
+        Case{"lower_qos", at(0, kQos2, [](Trial& r) { r.ledger.deliver(0, kQos2, 1, 3); }), Breach::wrong_qos, 1},
+        Case{"higher_qos", at(1, kQos2, [](Trial& r) { r.ledger.deliver(1, kQos2, 2, 3); }), Breach::wrong_qos, 1}),
     [](const auto& c) { return c.param.name; });
 
 TEST(VerifyLedger, RepeatsOfQos1AreCountedAndAllowed) {
@@ -179,8 +181,8 @@ TEST(VerifyLedger, OneCopyForEachOverlappingFilterIsAllowed) {
 
 TEST(VerifyLedger, AGroupIsOneSubscriberWithoutOrder) {
   VerifyLedger ledger(1, 1, {{2, {1}, true}});
-  for (int i = 0; i < 4; ++i) ledger.acknowledge(send(ledger, 0, 0, 2));
-  for (std::uint64_t i : {1, 0, 2, 2}) ledger.deliver(0, {0, 0, 2, i}, 2);
+  for (int i = 0; i < 4; ++i) ledger.acknowledge(send(ledger, 0, 0, 2), 2);
+  for (std::uint64_t i : {1, 0, 2, 2}) ledger.deliver(0, {0, 0, 2, i}, 2, 3);
   ledger.close();
   EXPECT_EQ(ledger.counts().of(Breach::disorder), 0u);
   EXPECT_EQ(ledger.counts().of(Breach::duplicate), 1u);
@@ -192,9 +194,9 @@ TEST(VerifyLedger, WhatWasRefusedIsOwedToNobodyAndMayCome) {
   MessageName a = send(ledger, 0, 0, 2), b = send(ledger, 0, 0, 2), c = send(ledger, 0, 0, 2);
   ledger.refuse(a);
   ledger.refuse(b);
-  ledger.acknowledge(c);
-  ledger.deliver(0, b, 2);
-  ledger.deliver(0, c, 2);
+  ledger.acknowledge(c, 2);
+  ledger.deliver(0, b, 2, 3);
+  ledger.deliver(0, c, 2, 3);
   ledger.close();
   EXPECT_EQ(ledger.counts().owed, 1u);
   EXPECT_EQ(ledger.counts().refused, 2u);
@@ -204,8 +206,8 @@ TEST(VerifyLedger, WhatWasRefusedIsOwedToNobodyAndMayCome) {
 TEST(VerifyLedger, WhatWasNeverAnsweredIsABreach) {
   VerifyLedger ledger(1, 1, {{2, {1}}});
   for (int i = 0; i < 3; ++i) send(ledger, 0, 0, 1);
-  ledger.acknowledge({0, 0, 1, 1});
-  for (std::uint64_t i = 0; i < 3; ++i) ledger.deliver(0, {0, 0, 1, i}, 1);
+  ledger.acknowledge({0, 0, 1, 1}, 2);
+  for (std::uint64_t i = 0; i < 3; ++i) ledger.deliver(0, {0, 0, 1, i}, 1, 3);
   ledger.close();
   EXPECT_EQ(ledger.counts().of(Breach::unanswered), 2u);
   EXPECT_THAT(complaints(ledger.counts()), ElementsAre(HasSubstr("never answered")));
@@ -224,12 +226,12 @@ TEST(VerifyLedger, ARunInWhichNothingHappenedProvesNothing) {
   EXPECT_THAT(complaints(deaf.counts()), ElementsAre(HasSubstr("nothing was acknowledged")));
 
   VerifyLedger mute(1, 1, {{2, {1}}});
-  mute.acknowledge(send(mute, 0, 0, 1));
+  mute.acknowledge(send(mute, 0, 0, 1), 2);
   mute.close();
   EXPECT_THAT(complaints(mute.counts()), ElementsAre(HasSubstr("nothing was delivered"), HasSubstr("never came")));
 
   VerifyLedger alone(1, 1, {{2, {0}}});
-  alone.acknowledge(send(alone, 0, 0, 1));
+  alone.acknowledge(send(alone, 0, 0, 1), 2);
   alone.close();
   EXPECT_FALSE(complaints(alone.counts()).empty());
 }
@@ -241,8 +243,28 @@ TEST(VerifyLedger, NamesTheFirstFewOfEachKind) {
     return s == 1;
   });
   EXPECT_EQ(run.ledger.counts().of(Breach::lost), kSent);
-  EXPECT_EQ(run.ledger.findings().size(), 10u);
-  EXPECT_EQ(run.ledger.findings().back().text(), "lost: publisher 0, topic 0, QoS 1, number 4, subscriber 1");
+  EXPECT_EQ(run.ledger.findings().size(), 2 * VerifyLedger::kNamed);
+  EXPECT_EQ(run.ledger.findings().back().text(), "lost: publisher 0, topic 0, QoS 1, number 19, subscriber 1");
+}
+
+TEST(VerifyLedger, AForgottenSessionIsABreach) {
+  Trial run;
+  run.ledger.forget("subscriber x", 7);
+  run.run();
+  EXPECT_THAT(complaints(run.ledger.counts()), ElementsAre(HasSubstr("session was forgotten")));
+  EXPECT_EQ(run.ledger.findings()[0].text(), "forgotten session: subscriber x");
+}
+
+TEST(VerifyLedger, KnowsWhatIsStillMissing) {
+  VerifyLedger ledger(1, 1, {{2, {1}}, {1, {1}}, {1, {1}, false, false}});
+  MessageName m = send(ledger, 0, 0, 1);
+  EXPECT_EQ(ledger.outstanding(), 0u);
+  ledger.acknowledge(m, 2);
+  EXPECT_EQ(ledger.outstanding(), 2u) << "the volatile one is not connected";
+  ledger.deliver(0, m, 1, 3);
+  EXPECT_EQ(ledger.outstanding(), 1u);
+  ledger.deliver(1, m, 1, 3);
+  EXPECT_EQ(ledger.outstanding(), 0u);
 }
 
 TEST(VerifyLedger, TokensAreTheirMessages) {

@@ -63,6 +63,21 @@ TEST(VerifyPlan, AGroupHasOneEntry) {
   }
 }
 
+TEST(VerifyPlan, ThoseWithoutSessionsStandBetweenTheOthersAndTheGroup) {
+  VerifyOptions o;
+  o.subscribers = 2;
+  o.volatiles = 3;
+  o.shared = 2;
+  VerifyWire wire(1, o.topics, 64);
+  auto plan = plan_subscriptions(o, wire);
+  ASSERT_EQ(plan.size(), 7u);
+  for (std::uint32_t i = 0; i < 7; ++i) {
+    EXPECT_EQ(plan[i].entry, std::min(i, 5u));
+    EXPECT_EQ(plan[i].durable, i < 2 || i >= 5);
+    EXPECT_EQ(plan[i].group, i >= 5);
+  }
+}
+
 TEST(VerifyPlan, EachVersionHasBothQos) {
   VerifyOptions o;
   VerifyWire wire(1, o.topics, 64);
@@ -77,9 +92,10 @@ TEST(VerifyComplaints, WhatElseMustNotHappen) {
   fine.sent = fine.acknowledged = fine.delivered = fine.owed = 1;
   EXPECT_TRUE(complaints(fine, {}).empty());
   VerifyConduct normal;
-  normal.reconnects = normal.losses = normal.lost_publishers = 5;
+  normal.connects = normal.reconnects = normal.losses = 5;
+  normal.refused["server busy"] = normal.closed["reset"] = 5;
   EXPECT_TRUE(complaints(fine, normal).empty());
-  for (auto member : {&VerifyConduct::lost_sessions, &VerifyConduct::unreachable, &VerifyConduct::unfinished}) {
+  for (auto member : {&VerifyConduct::unasked_sessions, &VerifyConduct::unreachable, &VerifyConduct::unfinished}) {
     VerifyConduct d;
     d.*member = 1;
     EXPECT_EQ(complaints(fine, d).size(), 1u);

@@ -38,6 +38,14 @@ class Cluster {
     for (auto& f : std::exchange(waiting_, {})) f();
     settle();
   }
+  /// Node `n` hears nothing of what the others want, and knows that it does not, until it is heard again.
+  void deafen(std::size_t n) { deaf_ = n; }
+  void hear() {
+    const std::size_t n = std::exchange(deaf_, kNobody);
+    for (auto& f : std::exchange(unheard_, {})) f();
+    for (std::size_t s = 0; s < benches_[n]->shards(); ++s) benches_[n]->core(s).loop().post_fn([] {});
+    settle();
+  }
   std::size_t sent = 0;  ///< messages on the bus, counted per receiver
 
  private:
@@ -99,8 +107,16 @@ class Cluster {
         auto what = ports::Interest::none;
         for (auto i : {ports::Interest::logged, ports::Interest::live, ports::Interest::group})
           if (counts[static_cast<std::size_t>(i)] > 0) what = i;
-        for (std::size_t n = 0; n < cluster.benches_.size(); ++n)
-          if (n != node) cluster[n].node.peer_wants(static_cast<ports::PeerNumber>(node), c.filter, what);
+        for (std::size_t n = 0; n < cluster.benches_.size(); ++n) {
+          if (n == node) continue;
+          auto tell = [&to = cluster[n].node, peer = static_cast<ports::PeerNumber>(node), f = c.filter, what] {
+            to.peer_wants(peer, f, what);
+          };
+          if (n == cluster.deaf_)
+            cluster.unheard_.push_back(tell);
+          else
+            tell();
+        }
       }
       if (done) answer([done = std::move(done)] { done({}); });
     }
@@ -113,6 +129,7 @@ class Cluster {
       for (std::size_t n = 0; n < cluster.benches_.size(); ++n)
         if (n != node) cluster[n].node.connected_elsewhere(id, since, node < n);
     }
+    bool fresh() const override { return node != cluster.deaf_; }
     void answer(std::function<void()> f) {
       Core& mine = cluster[node].core(shard);
       auto later = [&mine, f = std::move(f)] { mine.loop().post_fn([f] { f(); }); };
@@ -131,6 +148,9 @@ class Cluster {
   std::vector<std::unique_ptr<Bench>> benches_;
   std::vector<std::function<void()>> waiting_;
   bool held_ = false;
+  static constexpr std::size_t kNobody = SIZE_MAX;
+  std::size_t deaf_ = kNobody;
+  std::vector<std::function<void()>> unheard_;
 };
 
 }  // namespace sb::broker::testing

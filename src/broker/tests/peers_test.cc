@@ -111,6 +111,44 @@ TEST_F(Peers, AnAcknowledgementWaitsForTheBus) {
   EXPECT_THAT(take(*pub), ElementsAre("PUBACK 5", "PUBACK 6 10"));
 }
 
+TEST_F(Peers, ANodeThatMayNotKnowASubscriptionAcknowledgesWhenItDoes) {
+  auto pub = up(0, "pub"), near = up(0, "near"), far = up(1, "far"), known = up(2, "known");
+  auto durable = up(2, "durable", stay());
+  near->subscribed("a", 1);
+  known->subscribed("a", 1);
+  cluster.settle();
+  cluster.deafen(0);
+  far->subscribed("a", 1);
+  pub->publish("a", "0", {});
+  pub->publish("a", "1", {.qos = 1, .id = 1});
+  pub->publish("nobody", "x", {.qos = 1, .id = 2});
+  EXPECT_THAT(take(*pub), IsEmpty());
+  EXPECT_THAT(messages(*near), ElementsAre("0", "1")) << "who is known has it at once";
+  EXPECT_THAT(messages(*known), ElementsAre("0", "1"));
+  EXPECT_THAT(messages(*far), IsEmpty());
+  durable->subscribed("a", 1);
+  cluster.hear();
+  EXPECT_THAT(take(*pub), ElementsAre("PUBACK 1", "PUBACK 2 10"));
+  EXPECT_THAT(messages(*far), ElementsAre("1"));
+  EXPECT_THAT(messages(*known), IsEmpty()) << "not twice";
+  EXPECT_THAT(messages(*near), IsEmpty());
+  EXPECT_EQ(cluster[0].core(0).counters.held_acks.get(), 2u);
+}
+
+TEST_F(Peers, AnAcknowledgementThatWaitedForTooLongIsRefused) {
+  cluster[0].node.hold = Millis(1000);
+  auto pub = up(0, "pub"), old = come(0, "old", {}, 0, Version::v311);
+  cluster.deafen(0);
+  pub->publish("a", "1", {.qos = 1, .id = 1});
+  cluster.settle();
+  EXPECT_THAT(take(*pub), IsEmpty());
+  cluster[0].advance(Millis(1100));
+  EXPECT_THAT(take(*pub), ElementsAre("PUBACK 1 80"));
+  cluster.hear();
+  pub->publish("a", "2", {.qos = 1, .id = 1});
+  EXPECT_THAT(take(*pub), ElementsAre("PUBACK 1 10"));
+}
+
 TEST_F(Peers, SubackWaitsUntilAllNodesKnow) {
   auto sub = up(1, "sub");
   cluster.hold();

@@ -50,6 +50,7 @@ TEST_F(EngineSessionTest, ResumedSessionSendsAgainInOrder) {
   b.feed(connack_of(Version::v5, true, 0));
   EXPECT_EQ(b.take(), (Calls{"PUBREL 2", "PUBLISH t c qos1 id3 dup", "PUBLISH t d qos2 id4 dup",
                              "PUBLISH t e qos1 id1 dup", "connected session"}));
+  EXPECT_EQ(b.resent, (std::vector<std::uint64_t>{2, 3, 4}));
   b.feed(publish_of(Version::v5, {.topic = "x", .qos = 2}, 9, {}, true));  // was told before the loss
   EXPECT_EQ(b.take(), Calls{"PUBREC 9"});
 }
@@ -86,6 +87,7 @@ TEST_F(EngineSessionTest, SmallerWindowAfterReconnect) {
   EXPECT_EQ(b.engine.publish({.topic = "t", .qos = 1}, 5), make_error_code(errc::window_full));
   b.feed(ack_of(PacketType::puback, 1));
   EXPECT_EQ(b.take(), (Calls{"published 1", "PUBLISH t  qos1 id3 dup"}));
+  EXPECT_EQ(b.resent, (std::vector<std::uint64_t>{1, 2, 3}));
   b.feed(ack_of(PacketType::puback, 2) + ack_of(PacketType::puback, 3));
   EXPECT_EQ(b.take(), (Calls{"published 2", "published 3", "PUBLISH t  qos1 id4 dup", "room"}));
 }

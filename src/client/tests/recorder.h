@@ -163,6 +163,7 @@ struct Bench final : Handler, Link {
   void on_published(std::uint64_t token, mqtt::Reason r, std::string_view why) override {
     add(fmt::format("published {}", token) + reason(r, why));
   }
+  void on_resent(std::uint64_t token) override { resent.push_back(token); }
   void on_suback(const mqtt::SubscribeAck& a) override { add(codes("suback", a)); }
   void on_unsuback(const mqtt::SubscribeAck& a) override { add(codes("unsuback", a)); }
   void on_auth(const mqtt::ReasonPacket& r) override {
@@ -186,6 +187,7 @@ struct Bench final : Handler, Link {
   Options options;
   OutBuffer out;
   std::vector<std::string> calls;
+  std::vector<std::uint64_t> resent;
   std::string on_auth_answer;
   Engine engine;
 
