@@ -27,12 +27,12 @@ struct RedisOptions {
 
   using Concern = redis::WriterOptions::Concern;
   Concern concern = Concern::primary;
-  unsigned replicas = 1;               ///< that have to confirm, with Concern::replica
-  bool degrade = true;                 ///< goes on without any replica, counted and visible; false: waits for one
-  std::size_t redo_bytes = 512u << 20; ///< of what may have to be written again
-  Millis hold{10'000};                 ///< that answers are held back while Redis is away, then they are refusals
-  Millis wait{5'000};                  ///< for Redis, when the store is opened
-  Seconds origin_age{7 * 24 * 3600};   ///< that the numbers of a publisher are remembered behind its last message
+  unsigned replicas = 1;                ///< that have to confirm, with Concern::replica
+  bool degrade = true;                  ///< goes on without any replica, counted and visible; false: waits for one
+  std::size_t redo_bytes = 512u << 20;  ///< of what may have to be written again
+  Millis hold{10'000};                  ///< that answers are held back while Redis is away, then they are refusals
+  Millis wait{5'000};                   ///< for Redis, when the store is opened
+  Seconds origin_age{7 * 24 * 3600};    ///< that the numbers of a publisher are remembered behind its last message
 };
 
 /// Opens the stores of a node in Redis. They live on `loop`, which this runs on the calling thread until Redis has

@@ -65,11 +65,13 @@ std::string judge(const RedisOptions& o, const std::string& version, const Setti
   if (!is("maxmemory-policy", "noeviction") && !is("maxmemory", "0"))
     log::warn("redis may throw stored messages away when its memory is full: set maxmemory-policy to noeviction");
   if (!is("appendonly", "yes"))
-    log::warn("redis has appendonly off: a primary that is restarted before a failover comes back empty, and its "
-              "replicas with it");
+    log::warn(
+        "redis has appendonly off: a primary that is restarted before a failover comes back empty, and its "
+        "replicas with it");
   if (o.concern == Concern::replica && is("min-replicas-to-write", "0"))
-    log::warn("redis has min-replicas-to-write = 0: a primary that is cut off goes on taking writes; set it to 1, and "
-              "min-replicas-max-lag to 2");
+    log::warn(
+        "redis has min-replicas-to-write = 0: a primary that is cut off goes on taking writes; set it to 1, and "
+        "min-replicas-max-lag to 2");
   return {};
 }
 

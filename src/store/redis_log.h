@@ -39,20 +39,20 @@ class RedisLog final : public redis::Target {
   const ports::LogId id;
   const std::string filter, state_key, members_key;
   LogTail tail;
-  std::uint64_t incarnation = 0;        ///< 0: not listed yet
-  bool announced = false;               ///< the routers of this node have its id
-  bool told = false;                    ///< and those of all nodes know that it is there
-  bool telling = false;                 ///< they are being told
-  bool gone = false;                    ///< it is no more; what it had under way has been answered
-  std::uint64_t bytes = 0, messages = 0;  ///< when Redis last said
+  std::uint64_t incarnation = 0;                    ///< 0: not listed yet
+  bool announced = false;                           ///< the routers of this node have its id
+  bool told = false;                                ///< and those of all nodes know that it is there
+  bool telling = false;                             ///< they are being told
+  bool gone = false;                                ///< it is no more; what it had under way has been answered
+  std::uint64_t bytes = 0, messages = 0;            ///< when Redis last said
   std::uint64_t trim_messages = 0, trim_bytes = 0;  ///< from which on it is looked at whom it may forget
-  std::uint64_t heard = 0;              ///< messages of others since lower bounds were written
+  std::uint64_t heard = 0;                          ///< messages of others since lower bounds were written
   bool trimming = false;
-  bool doubt = false;                   ///< what is missing in its tail is not in Redis
+  bool doubt = false;  ///< what is missing in its tail is not in Redis
   std::shared_ptr<std::size_t> entry_bytes = std::make_shared<std::size_t>(64 * 1024);
   std::vector<std::pair<Answers::Ptr<Joined>, Position>> joined;  ///< and wait until all nodes know
-  bool reading = false;                 ///< what the tail lacks is being read
-  bool hole_noted = false;              ///< it will be
+  bool reading = false;                                           ///< what the tail lacks is being read
+  bool hole_noted = false;                                        ///< it will be
 
   /// Highest position that was seen of it.
   Position head() const { return head_; }

@@ -44,8 +44,7 @@ std::unique_ptr<redis::Batch> LogList::next() {
 
 void LogList::encode(const redis::Batch& b, Sending, redis::Words& out) {
   out.add("EVALSHA").add(log_scripts::list->sha).add("1").add(key());
-  for (auto& c : static_cast<const Changes&>(b).all)
-    out.add(c.begins ? "b" : "e").add(c.filter).number(c.incarnation);
+  for (auto& c : static_cast<const Changes&>(b).all) out.add(c.begins ? "b" : "e").add(c.filter).number(c.incarnation);
 }
 
 LogList::Taken LogList::answered(redis::Batch& b, redis::Outcome& o) {

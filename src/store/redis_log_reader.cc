@@ -85,7 +85,7 @@ bool LogReader::Page::take(Position last, std::string_view entry, std::string_vi
   if (!messages || messages->size() > last.offset) return false;
   const std::vector<Position> firsts = positions_of_ids(known);
   Position p{last.generation, last.offset - messages->size() + 1};
-  for (std::size_t i = 0; i < messages->size() && page.messages.size() < max; ++i, ++p.offset) {
+  for (std::size_t i = 0; i < messages->size() && page.messages.size() < max && bytes < kPageBytes; ++i, ++p.offset) {
     if (p <= at) continue;
     if (page.messages.empty()) {
       const std::uint64_t from = head.offset_of(at);

@@ -110,20 +110,6 @@ for i = 12, #ARGV, 5 do
   at = at + n
 end
 
-if count > 0 then
-  local id = int(s[G]) .. '-' .. int(s[O] + count)
-  local text = #data == 1 and data[1] or table.concat(data)
-  -- Of these positions each holds as many messages as there were in that batch: of another number, they say nothing.
-  local known = {}
-  for g, first, n in string.gmatch(ARGV[5], '(%d+)-(%d+)/(%d+)') do
-    if tonumber(n) == count and #skipped == 0 then known[#known + 1] = g .. '-' .. first end
-  end
-  if #known > 0 then
-    redis.call('XADD', log, id, 'b', text, 'k', table.concat(known, ' '))
-  else
-    redis.call('XADD', log, id, 'b', text)
-  end
-end
 local first = s[O] + 1
 s[O], s[B], s[PB] = s[O] + count, s[B] + bytes, s[PB] + bytes
 
@@ -140,16 +126,11 @@ if not full and max_age > 0 and count > 0 then
   end
 end
 if full then
+  redis.call('HDEL', state, 'pt')
   seconds = seconds or redis.call('TIME')[1]
   fields[#fields + 1] = 'p' .. int(s[PN])
   fields[#fields + 1] = int(s[G]) .. ' ' .. int(s[O]) .. ' ' .. int(s[PB]) .. ' ' .. seconds
-  redis.call('HDEL', state, 'pt')
   s[PN], s[PB], s[PO] = s[PN] + 1, 0, s[O]
-end
-if s[B] > max_bytes or s[O] - s[X] > max_messages or max_age > 0 then
-  drop(s, function(p)
-    return s[B] > max_bytes or s[O] - s[X] > max_messages or (max_age > 0 and seconds - p[4] > max_age)
-  end)
 end
 
 local last = {int(number), int(s[G]), int(first), count, int(pg), int(po)}
@@ -158,7 +139,30 @@ for i = 1, #skipped do
   last[#last + 1] = skipped[i]
   r[#r + 1] = skipped[i]
 end
+-- Nothing fails between these two, so both are done, or none.
+if count > 0 then
+  local id = int(s[G]) .. '-' .. int(s[O])
+  local text = #data == 1 and data[1] or table.concat(data)
+  -- Of these positions each holds as many messages as there were in that batch: of another number, they say nothing.
+  local known = {}
+  for g, first, n in string.gmatch(ARGV[5], '(%d+)-(%d+)/(%d+)') do
+    if tonumber(n) == count and #skipped == 0 then known[#known + 1] = g .. '-' .. first end
+  end
+  if #known > 0 then
+    redis.call('XADD', log, id, 'b', text, 'k', table.concat(known, ' '))
+  else
+    redis.call('XADD', log, id, 'b', text)
+  end
+end
 redis.call('HSET', state, 's', pack(s), 'w:' .. ARGV[1], table.concat(last, ' '), unpack(fields))
+if s[B] > max_bytes or s[O] - s[X] > max_messages or max_age > 0 then
+  local before = s[X]
+  drop(s, function(p)
+    return s[B] > max_bytes or s[O] - s[X] > max_messages or (max_age > 0 and seconds - p[4] > max_age)
+  end)
+  if s[X] ~= before then redis.call('HSET', state, 's', pack(s)) end
+  r[3], r[4] = s[B], s[O] - s[X]
+end
 return r
 )";
 

@@ -29,9 +29,10 @@ extern const ScriptPtr append;
 /// log state members | writer number any incarnation highest-generation, then for each: j|g|l|r member
 /// generation offset
 ///   (j joins at the head and makes the log, g is a group's reader, l leaves, r needs nothing up to there)
-///   -> [done|seen incarnation bytes messages generation offset ended result...]: ended 1 = with this batch, 2 = it is not
-///      there, 3 = it was made with it; result 1 = done, 0 = there is no such log, -1 = it has ended, to be made again with a higher incarnation;
-///      [gap]
+///   -> [done|seen incarnation bytes messages generation offset ended result...]: ended 1 = with this batch, 2 = it is
+///   not
+///      there, 3 = it was made with it; result 1 = done, 0 = there is no such log, -1 = it has ended, to be made again
+///      with a higher incarnation; [gap]
 extern const ScriptPtr members;
 
 /// log state members | writer incarnation highest-generation member...

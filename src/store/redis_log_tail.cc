@@ -11,9 +11,7 @@ using ports::StoredMessage;
 
 namespace {
 
-Position last_of(const AppendedRun& run) {
-  return {run.first.generation, run.first.offset + run.messages.size() - 1};
-}
+Position last_of(const AppendedRun& run) { return {run.first.generation, run.first.offset + run.messages.size() - 1}; }
 
 std::size_t bytes_of(const AppendedRun& run) {
   std::size_t bytes = sizeof run;

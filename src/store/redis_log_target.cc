@@ -96,7 +96,8 @@ RedisLog::Taken RedisLog::answered(Members& b, const redis::Reply::View& v) {
     make_again_ = true;
     return Taken::repair;
   }
-  logs_.counted(*this, b.ended == 1 || b.ended == 2 ? 0 : static_cast<std::uint64_t>(n[2]), static_cast<std::uint64_t>(n[3]));
+  logs_.counted(*this, b.ended == 1 || b.ended == 2 ? 0 : static_cast<std::uint64_t>(n[2]),
+                static_cast<std::uint64_t>(n[3]));
   join_again(static_cast<std::uint64_t>(n[1]));
   return Taken::yes;
 }

@@ -94,8 +94,7 @@ void RedisLogs::join(std::string_view filter, std::string_view member, Done<Join
   RedisLog* log = find(filter);
   if (!engine_.knows() || (log && stuck(*log)))
     return answers_.answer<Joined>(slot, make_error_code(ports::errc::unavailable));
-  if (!log && member == ports::kGroupMember)
-    return answers_.answer<Joined>(slot, make_error_code(ports::errc::no_log));
+  if (!log && member == ports::kGroupMember) return answers_.answer<Joined>(slot, make_error_code(ports::errc::no_log));
   join(std::string(filter), std::string(member), std::move(slot));
 }
 
@@ -122,8 +121,7 @@ void RedisLogs::joined(RedisLog& log) {
 }
 
 void RedisLogs::leave(std::string_view filter, std::string_view member) {
-  if (RedisLog* log = find(filter))
-    log->leave(std::string(member), answers_.add<void>([](result<void>) {}, now()));
+  if (RedisLog* log = find(filter)) log->leave(std::string(member), answers_.add<void>([](result<void>) {}, now()));
 }
 
 void RedisLogs::release(std::string_view filter, std::string_view member, Position low) {

@@ -115,10 +115,10 @@ class RedisLogs final : public ports::LogStore, public LogsOfPeers, public Redis
   LogReader reader_;
   Answers answers_;
   LogId next_id_ = 1;
-  std::uint64_t next_first_ = 0;        ///< number of the first batch of the next log that is made here
+  std::uint64_t next_first_ = 0;  ///< number of the first batch of the next log that is made here
   std::uint64_t last_incarnation_ = 0;
-  std::size_t waiting_bytes_ = 0;       ///< of messages that were not sent yet
-  std::uint64_t bytes_ = 0;             ///< of all logs, as far as is known
+  std::size_t waiting_bytes_ = 0;  ///< of messages that were not sent yet
+  std::uint64_t bytes_ = 0;        ///< of all logs, as far as is known
   StringMap<std::unique_ptr<RedisLog>> by_filter_;
   absl::flat_hash_map<LogId, RedisLog*> by_id_;
   std::vector<std::unique_ptr<RedisLog>> gone_;  ///< until the end of the turn

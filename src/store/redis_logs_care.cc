@@ -156,9 +156,17 @@ void RedisLogs::trim(RedisLog& log) {
     RedisLog* l = find(id);
     if (!l) return;
     const auto seconds = [](Seconds s) { return std::to_string(s.count()); };
-    std::vector<std::string> words = {"EVALSHA", log_scripts::trim->sha, "3", l->key(), l->state_key, l->members_key,
-                                      std::to_string(bytes_for(*l)), bounds_.messages, bounds_.age,
-                                      seconds(engine_.options().origin_age), kNowAndThen};
+    std::vector<std::string> words = {"EVALSHA",
+                                      log_scripts::trim->sha,
+                                      "3",
+                                      l->key(),
+                                      l->state_key,
+                                      l->members_key,
+                                      std::to_string(bytes_for(*l)),
+                                      bounds_.messages,
+                                      bounds_.age,
+                                      seconds(engine_.options().origin_age),
+                                      kNowAndThen};
     call_(
         std::move(words), l->key(), engine_.options().hold,
         [this, id](Outcome& o) {
