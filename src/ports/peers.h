@@ -79,8 +79,8 @@ enum class Interest : std::uint8_t {
   group,   ///< `$share/...`: it has members
 };
 
-/// The other nodes of the cluster, as a shard sees them. Answers come once, on the thread that asked, in the order of
-/// the requests of a kind.
+/// The other nodes of the cluster, as a shard sees them. Answers come once, on the thread that asked, in any order: a
+/// node that is slow holds up what is for it, and nothing else.
 class Peers {
  public:
   template <class T>
