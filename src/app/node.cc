@@ -19,7 +19,8 @@
 namespace sb::app {
 namespace {
 
-constexpr Millis kDrainTime{5000};       // for the last output of clients that read slowly
+constexpr Millis kDrainTime{5000};       // of a process that ends; for the last output of clients that read slowly
+constexpr double kDrainPace = 4;         // seconds of it in which all connections begin to end
 constexpr std::size_t kSpareFiles = 64;  // descriptors that are not connections
 
 /// Raises the limit of open files as far as this process may; answers how many connections it allows.
@@ -308,18 +309,7 @@ std::string BrokerNode::listener_options(const config::Config& c, const config::
   return {};
 }
 
-std::string BrokerNode::start() {
-  if (std::string why = load_users(config_); !why.empty()) return why;
-  if (std::string why = load_tokens(config_); !why.empty()) return why;
-  if (std::string why = load_certificate_map(config_); !why.empty()) return why;
-  if (std::string why = load_rights(config_); !why.empty()) return why;
-  if (std::string why = load_bans(config_); !why.empty()) return why;
-  set_events(config_);
-  if (std::string why = redis_login_.load(config_, *login_); !why.empty()) return why;
-  node_.authorizer = &redis_login_.authorizer(*node_.authorizer);
-  if (std::string why = back_ends_.load(config_, *login_); !why.empty()) return why;
-  if (std::string why = open_store(); !why.empty()) return why;
-  make_shards();
+std::string BrokerNode::open_listeners() {
   for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
     const auto& l = config_.listeners[i];
     if (!l.bind.enabled()) continue;
@@ -333,6 +323,39 @@ std::string BrokerNode::start() {
     listeners_.push_back({key, config::to_string(l.kind), std::move(*acceptor)});
   }
   if (listeners_.empty()) return "no listener is on: set listeners.mqtt.bind, for example to 127.0.0.1:1883";
+  return {};
+}
+
+std::string BrokerNode::open_admin() {
+  std::vector<net::Shard*> shards;
+  std::vector<Drain::Listener> listeners;
+  for (auto& s : shards_) shards.push_back(s.get());
+  for (auto& l : listeners_) listeners.push_back({l.key, l.acceptor.get()});
+  drain_ = std::make_unique<Drain>(node_, std::move(shards), std::move(listeners));
+  if (!config_.admin.bind.enabled()) return {};
+  std::vector<NodeControl::Listener> listed;
+  for (auto& l : listeners_) listed.push_back({l.kind, l.acceptor.get()});
+  const bool memory = config_.store.kind == config::StoreKind::memory;
+  control_ = std::make_unique<NodeControl>(NodeControl::Parts{
+      back_ends_.control(), node_, store_->backend(), memory ? "memory" : "embedded", *drain_, std::move(listed)});
+  control_->set_drain_rate(config_.node.drain_rate);
+  return admin_.open(config_, back_ends_.control(), *control_);
+}
+
+std::string BrokerNode::start() {
+  if (std::string why = load_users(config_); !why.empty()) return why;
+  if (std::string why = load_tokens(config_); !why.empty()) return why;
+  if (std::string why = load_certificate_map(config_); !why.empty()) return why;
+  if (std::string why = load_rights(config_); !why.empty()) return why;
+  if (std::string why = load_bans(config_); !why.empty()) return why;
+  set_events(config_);
+  if (std::string why = redis_login_.load(config_, *login_); !why.empty()) return why;
+  node_.authorizer = &redis_login_.authorizer(*node_.authorizer);
+  if (std::string why = back_ends_.load(config_, *login_); !why.empty()) return why;
+  if (std::string why = open_store(); !why.empty()) return why;
+  make_shards();
+  if (std::string why = open_listeners(); !why.empty()) return why;
+  if (std::string why = open_admin(); !why.empty()) return why;
 
   running_ = true;
   store_->start();
@@ -354,11 +377,13 @@ std::string BrokerNode::start() {
     sys_timer_->set_interval(Seconds(config_.sys.interval));
     for (auto& l : listeners_) l.acceptor->start(*shards_.front(), all, bound);
   });
+  admin_.start();
   return {};
 }
 
 std::vector<std::string> BrokerNode::listening() const {
   std::vector<std::string> lines;
+  if (std::string line = admin_.line(); !line.empty()) lines.push_back(std::move(line));
   for (auto& l : listeners_) lines.push_back(fmt::format("listening {} {}", l.kind, l.acceptor->address()));
   return lines;
 }
@@ -389,6 +414,8 @@ void BrokerNode::reload(const config::Config& next) {
       core->bans_changed();
     });
   node_.shared_strategy = strategy_of(now.session.shared_strategy);
+  if (std::string why = admin_.reload(now); !why.empty()) log::error("{}; the token stays as it was", why);
+  if (control_) control_->set_drain_rate(now.node.drain_rate);
   for (auto& l : listeners_) {
     for (std::size_t i = 0; i < now.listeners.size(); ++i) {
       if (config::listener_name(now, i) != l.key) continue;
@@ -408,23 +435,22 @@ void BrokerNode::reload(const config::Config& next) {
 }
 
 void BrokerNode::drain() {
-  node_.shutting_down = true;
+  auto until = std::chrono::steady_clock::now() + kDrainTime;
   on_loop(*shards_.front(), [&] {
     sys_timer_.reset();
     memory_watch_.reset();
-    for (auto& l : listeners_) l.acceptor->close();
+    const double connections = static_cast<double>(drain_->connections());
+    drain_->begin(std::max<double>(config_.node.drain_rate, connections / kDrainPace));
   });
-  for (auto& s : shards_)
-    s->loop().post_fn([shard = s.get()] { shard->shut_down_all(mqtt::Reason::server_shutting_down); });
-  auto until = std::chrono::steady_clock::now() + kDrainTime;
-  auto connected = [&] { return std::any_of(shards_.begin(), shards_.end(), [](auto& s) { return s->load() > 0; }); };
-  while (connected() && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(Millis(10));
+  while (drain_->connections() > 0 && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(Millis(10));
+  admin_.stop();
   stop();
 }
 
 void BrokerNode::stop() {
   if (!running_) return;
   running_ = false;
+  admin_.stop();  // it asks the shards
   threads_->stop();
   threads_->join();
   redis_login_.stop();

@@ -5,9 +5,12 @@
 #include <utility>
 #include <vector>
 
+#include "app/admin_listener.h"
 #include "app/back_ends.h"
 #include "app/broker.h"
+#include "app/drain.h"
 #include "app/memory_watch.h"
+#include "app/node_control.h"
 #include "app/redis_login.h"
 #include "auth/acl_file.h"
 #include "auth/asked_rights.h"
@@ -29,11 +32,12 @@ class BrokerNode {
 
   /// Opens the listeners and starts the threads; what went wrong, "" = nothing.
   std::string start();
-  /// "listening mqtt 127.0.0.1:1883", one per listener.
+  /// "listening mqtt 127.0.0.1:1883", one per listener, that of the API first.
   std::vector<std::string> listening() const;
   /// Takes over what can be taken over; says the rest in the log.
   void reload(const config::Config& next);
-  /// No new connections, DISCONNECT to all, their output written out as far as they take it; then the threads end.
+  /// No new connections, DISCONNECT to all as `node.drain_rate` says or faster, their output written out as far as they
+  /// take it; then the threads end.
   void drain();
 
  private:
@@ -53,6 +57,8 @@ class BrokerNode {
   void rights_changed(const std::shared_ptr<const void>& replaced);
   std::string open_store();
   void make_shards();
+  std::string open_listeners();
+  std::string open_admin();
   std::string listener_options(const config::Config& c, const config::ListenerConfig& l, net::ListenerOptions& o) const;
   void stop();
 
@@ -72,6 +78,9 @@ class BrokerNode {
   std::vector<std::unique_ptr<store::ShardStores>> shard_stores_;
   std::unique_ptr<MemoryWatch> memory_watch_;
   std::unique_ptr<SysTimer> sys_timer_;
+  std::unique_ptr<Drain> drain_;
+  std::unique_ptr<NodeControl> control_;
+  AdminListener admin_;
   std::unique_ptr<io::LoopThreads> threads_;  ///< of the shards
   bool running_ = false;
 };

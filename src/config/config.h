@@ -67,8 +67,15 @@ struct ListenerConfig {
 };
 
 struct NodeConfig {
-  std::string name;          ///< after load() never empty: the host name unless configured
-  std::uint16_t shards = 0;  ///< 0 = one per core
+  std::string name;                 ///< after load() never empty: the host name unless configured
+  std::uint16_t shards = 0;         ///< 0 = one per core
+  std::uint32_t drain_rate = 1000;  ///< connections a second
+};
+
+struct AdminConfig {
+  Address bind = Address::tcp("127.0.0.1", 18083);  ///< tcp or off
+  std::string token_file;                           ///< "" = no token is needed
+  std::vector<std::string> hosts;                   ///< names beside its own
 };
 
 struct StoreConfig {
@@ -154,6 +161,7 @@ std::vector<ListenerConfig> default_listeners();
 
 struct Config {
   NodeConfig node;
+  AdminConfig admin;
   std::vector<ListenerConfig> listeners =
       default_listeners();  ///< the four of ListenerKind in order, then the extra ones
   StoreConfig store;
