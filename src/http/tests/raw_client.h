@@ -58,6 +58,8 @@ class RawClient {
   }
   /// The server closes, and says nothing before it does.
   bool closed() { return in_.empty() && !more(); }
+  /// It did so with an RST, which may take away what was not read yet.
+  bool reset() const { return reset_; }
 
  private:
   bool more() {
@@ -65,12 +67,13 @@ class RawClient {
     pollfd p{fd_, POLLIN, 0};
     if (::poll(&p, 1, 20'000) <= 0) return ADD_FAILURE() << "nothing comes", false;
     const ssize_t n = ::recv(fd_, buffer, sizeof buffer, 0);
-    if (n <= 0) return false;
+    if (n <= 0) return reset_ = n < 0, false;
     in_.append(buffer, static_cast<std::size_t>(n));
     return true;
   }
   int fd_;
   std::string in_;
+  bool reset_ = false;
 };
 
 }  // namespace sb::http::testing

@@ -165,9 +165,10 @@ TEST(HttpServer, WhatItDoesNotRefuse) {
 TEST(HttpServer, AfterWhatItDidNotUnderstandItCloses) {
   Bench b;
   RawClient c(b.server->address());
-  c.send("nonsense\r\n\r\n" + get("/x"));
+  c.send("nonsense\r\n\r\n" + get("/x") + std::string(200'000, 'x'));
   EXPECT_THAT(c.status_and_body(), StartsWith("400 "));
   EXPECT_TRUE(c.closed());
+  EXPECT_FALSE(c.reset()) << "what it did not read must not take the answer away";
 }
 
 TEST(HttpServer, NamesOfItsOwn) {
@@ -191,6 +192,20 @@ TEST(HttpServer, AnswersFromAnotherThreadOnce) {
   EXPECT_EQ(c.status_and_body(), "200 one");
   c.send(get("/x"));
   EXPECT_EQ(c.status_and_body(), "200 GET /x? ");
+}
+
+TEST(HttpServer, AnAnswerToAnEarlierRequestIsNoneToThis) {
+  Bench b;
+  RawClient c(b.server->address());
+  c.send(get("/later"));
+  Reply first = b.take();
+  first({200, "one", "text/plain", {}});
+  EXPECT_EQ(c.status_and_body(), "200 one");
+  c.send(get("/later"));
+  Reply second = b.take();
+  first({200, "one again", "text/plain", {}});
+  second({200, "two", "text/plain", {}});
+  EXPECT_EQ(c.status_and_body(), "200 two");
 }
 
 TEST(HttpServer, AnAnswerForWhoHasLeft) {

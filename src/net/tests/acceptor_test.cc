@@ -194,6 +194,18 @@ TEST_F(AcceptorTest, SomeConnectionsEndAtATime) {
   }
 }
 
+TEST_F(AcceptorTest, ThoseThatAreEndingDoNotCount) {
+  start(options_of(kTcp));
+  Peer one(b, acceptor->context(), kTcp), two(b, acceptor->context(), kTcp);
+  b.shard.shut_down_some(mqtt::Reason::server_shutting_down, 1);
+  b.shard.shut_down_some(mqtt::Reason::server_shutting_down, 2);
+  Peer three(b, acceptor->context(), kTcp);
+  b.shard.shut_down_some(mqtt::Reason::server_shutting_down, 1);
+  b.turns(3);
+  EXPECT_EQ(b.shard.load(), 0u);
+  EXPECT_TRUE(three.ended());
+}
+
 TEST_F(AcceptorTest, MoreAtOnceThanATurnTakes) {
   start(options_of(kTcp));
   std::vector<int> fds;
