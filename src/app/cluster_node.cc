@@ -9,9 +9,9 @@
 namespace sb::app {
 namespace {
 
-constexpr Millis kPoll{50};          // until the retained topics are known
-constexpr Millis kLoad{5000};        // for one attempt to read the list of logs
-constexpr Seconds kUnheardOf{30};    // a node that nobody has heard of for so long is no more
+constexpr Millis kPoll{50};        // until the retained topics are known
+constexpr Millis kLoad{5000};      // for one attempt to read the list of logs
+constexpr Seconds kUnheardOf{30};  // a node that nobody has heard of for so long is no more
 constexpr std::size_t kEnds = 10'000;
 
 }  // namespace
@@ -21,8 +21,10 @@ ClusterNode::ClusterNode(broker::Node& node, cluster::Options options, std::func
 
 store::RedisCluster ClusterNode::make(io::EventLoop& loop, redis::Writer& writer, const store::RedisKeys& keys) {
   loop_ = &loop;
-  cluster_ = std::make_unique<cluster::Cluster>(loop, writer, keys, options_, *this);
-  return {this, cluster_.get(), this, this};
+  cluster::Receiver& receiver = *this;
+  auto cluster = std::make_shared<cluster::Cluster>(loop, writer, keys, options_, receiver);
+  cluster_ = cluster.get();
+  return {this, cluster_, this, this, std::move(cluster)};
 }
 
 void ClusterNode::join(const store::RedisStores& stores) {
@@ -77,7 +79,8 @@ void ClusterNode::try_to_load() {
     });
     return;
   }
-  if (logs_known_ && stores_.retained->loaded() && stores_.sessions->counted()) return std::exchange(loaded_, nullptr)();
+  if (logs_known_ && stores_.retained->loaded() && stores_.sessions->counted())
+    return std::exchange(loaded_, nullptr)();
   loop_->timers().set(poll_, loop_->now() + kPoll);
 }
 

@@ -75,7 +75,7 @@ class ClusterNode final : cluster::Receiver, store::NodeLife, store::RetainedPee
   } poll_{*this};
   /// Lives of nodes that are over, or of which nobody has heard: since when that is known here.
   mutable std::map<std::pair<std::string, std::uint64_t>, std::pair<WallTime, bool>, std::less<>> ends_;
-  std::unique_ptr<cluster::Cluster> cluster_;
+  cluster::Cluster* cluster_ = nullptr;  ///< the stores have it
 };
 
 }  // namespace sb::app
