@@ -13,8 +13,8 @@
 
 namespace sb::store {
 
-std::string open_redis(io::EventLoop& loop, const RedisOptions& options, OnLog on_log, Backend& out, LogPeers* peers,
-                       LogsOfPeers** logs) {
+std::string open_redis(io::EventLoop& loop, const RedisOptions& options, OnLog on_log, Backend& out, bool& later,
+                       LogPeers* peers, LogsOfPeers** logs) {
   loop.run_once(Millis(0));  // reads the clocks
   auto engine = std::make_unique<RedisEngine>(loop, options);
   auto redis_logs = std::make_unique<RedisLogs>(*engine, std::move(on_log), peers);
@@ -22,8 +22,10 @@ std::string open_redis(io::EventLoop& loop, const RedisOptions& options, OnLog o
   b.sessions = std::make_unique<MemorySessions>(*redis_logs, options.limits.sessions);
   b.retained = std::make_unique<MemoryRetained>(options.limits.retained_messages, options.limits.retained_bytes);
 
+  later = false;
   std::optional<std::string> loaded;
-  check_redis(engine->writer().client(), options, [&](std::string why) {
+  check_redis(engine->writer().client(), options, [&](std::string why, bool may_pass) {
+    later = may_pass;
     if (!why.empty() || peers)
       loaded = std::move(why);
     else
@@ -33,8 +35,8 @@ std::string open_redis(io::EventLoop& loop, const RedisOptions& options, OnLog o
   const MonoTime until = loop.now() + options.wait;
   while (!loaded && loop.now() < until) loop.run_once(Millis(100));
   if (!loaded) {
-    const std::string trouble = engine->writer().trouble();
-    return fmt::format("cannot reach Redis at {}: {}", options.url.text(), trouble.empty() ? "no answer" : trouble);
+    later = true;
+    return fmt::format("cannot reach Redis at {}: no answer", options.url.text());
   }
   if (!loaded->empty()) return *loaded;
   if (logs) *logs = redis_logs.get();

@@ -36,10 +36,10 @@ struct RedisOptions {
 };
 
 /// Opens the stores of a node in Redis. They live on `loop`, which this runs on the calling thread until Redis has
-/// answered, or `wait` is over. Returns what is wrong and what to do, "" when they are open. `peers`: the other nodes,
-/// null = there are none, and the logs that there are have been announced then. `logs`: what hears from them; may be
-/// null.
-std::string open_redis(io::EventLoop& loop, const RedisOptions& options, OnLog on_log, Backend& out,
+/// answered, or `wait` is over. Returns what is wrong and what to do, "" when they are open. `later`: Redis cannot be
+/// reached, or is busy with its start; it may be asked again. `peers`: the other nodes, null = there are none, and the
+/// logs that there are have been announced then. `logs`: what hears from them; may be null.
+std::string open_redis(io::EventLoop& loop, const RedisOptions& options, OnLog on_log, Backend& out, bool& later,
                        LogPeers* peers = nullptr, LogsOfPeers** logs = nullptr);
 
 }  // namespace sb::store

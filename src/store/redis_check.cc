@@ -77,18 +77,19 @@ std::string judge(const RedisOptions& o, const std::string& version, const Setti
 
 }  // namespace
 
-void check_redis(redis::Client& client, const RedisOptions& options, std::function<void(std::string)> done) {
+void check_redis(redis::Client& client, const RedisOptions& options, std::function<void(std::string, bool)> done) {
   const std::string key = RedisKeys(options.prefix, options.cluster).logs(0);
   client.call({"INFO", "server"}, key, options.wait, [&client, options, key, done = std::move(done)](Outcome& o) {
     if (!o.done()) {
-      const bool said = o.kind == Outcome::Kind::refused;
-      return done(fmt::format("cannot {} Redis at {}: {}", said ? "use" : "reach", options.url.text(), o.text()));
+      const bool said = o.kind == Outcome::Kind::refused && o.refusal == redis::Refusal::other;
+      const auto what = fmt::format("cannot {} Redis at {}: {}", said ? "use" : "reach", options.url.text(), o.text());
+      return done(what, !said);
     }
     std::string version(info(o.value().text(), "redis_version"));
     client.call({"CONFIG", "GET", "*"}, key, options.wait, [options, version, done](Outcome& config) {
-      if (!config.done()) return done(judge(options, version, nullptr));
+      if (!config.done()) return done(judge(options, version, nullptr), false);
       const Settings settings = settings_of(config.value());
-      done(judge(options, version, &settings));
+      done(judge(options, version, &settings), false);
     });
   });
 }

@@ -148,8 +148,9 @@ std::string open_redis_of_test(io::EventLoop& loop, const model::Limits& limits,
   o.url.hosts = {server.endpoint()};
   o.prefix = "sb" + std::to_string(++prefixes) + ":";
   o.limits = limits;
+  bool later = false;
   return open_redis(
-      loop, o, [&a](std::string_view f, ports::LogId log) { a.add(f, log); }, out);
+      loop, o, [&a](std::string_view f, ports::LogId log) { a.add(f, log); }, out, later);
 }
 
 /// The stores in Redis, on the loop of this thread.
