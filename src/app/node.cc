@@ -7,14 +7,10 @@
 #include <future>
 
 #include "app/logging.h"
+#include "app/stores.h"
 #include "auth/user_file.h"
 #include "base/log.h"
 #include "config/reload.h"
-#include "store/embedded.h"
-#include "store/memory_logs.h"
-#include "store/memory_retained.h"
-#include "store/memory_sessions.h"
-#include "store/sys_retained.h"
 
 namespace sb::app {
 namespace {
@@ -47,18 +43,6 @@ io::TlsIdentity identity_of(config::CertificateName n) {
       return io::TlsIdentity::san;
   }
   return io::TlsIdentity::none;
-}
-
-store::WriteConcern concern_of(config::WriteConcern c) {
-  switch (c) {
-    case config::WriteConcern::fsync:
-      return store::WriteConcern::fsync;
-    case config::WriteConcern::interval:
-      return store::WriteConcern::interval;
-    case config::WriteConcern::none:
-      return store::WriteConcern::none;
-  }
-  return store::WriteConcern::fsync;
 }
 
 broker::SharedStrategy strategy_of(config::SharedStrategy s) { return static_cast<broker::SharedStrategy>(s); }
@@ -134,32 +118,15 @@ BrokerNode::BrokerNode(const config::Config& c) : config_(c) {
 
 BrokerNode::~BrokerNode() { stop(); }
 
-std::string BrokerNode::open_store() {
-  const config::Config& c = config_;
-  store::Backend stores;
+std::string BrokerNode::open_store(const std::function<bool()>& ends) {
   auto on_log = [this](std::string_view filter, ports::LogId log) {
     if (node_.cores.empty())
       found_logs_.emplace_back(filter, log);
     else
       node_.log_changed(filter, log);
   };
-  if (c.store.kind == config::StoreKind::memory) {
-    auto logs = std::make_unique<store::MemoryLogs>(c.limits, on_log);
-    stores.sessions = std::make_unique<store::MemorySessions>(*logs, c.limits.sessions);
-    stores.logs = std::move(logs);
-    stores.retained = std::make_unique<store::MemoryRetained>(c.limits.retained_messages, c.limits.retained_bytes);
-  } else {
-    if (c.store.path.empty()) return "store.path: this user has no home directory; name a directory for the store";
-    store::EmbeddedOptions o;
-    o.path = c.store.path;
-    o.concern = concern_of(c.store.write_concern);
-    o.sync_interval = Millis(c.store.sync_interval);
-    o.limits = c.limits;
-    if (std::string why = store::open_embedded(o, on_log, stores); !why.empty()) return "store.path: " + why;
-  }
-  stores.retained = std::make_unique<store::SysRetained>(std::move(stores.retained));
-  store_ = std::make_unique<store::Service>(std::move(stores));
-  return {};
+  store_ = std::make_unique<store::Service>();
+  return open_stores(config_, on_log, *store_, ends);
 }
 
 void BrokerNode::make_shards() {
@@ -308,7 +275,7 @@ std::string BrokerNode::listener_options(const config::Config& c, const config::
   return {};
 }
 
-std::string BrokerNode::start() {
+std::string BrokerNode::start(const std::function<bool()>& ends) {
   if (std::string why = load_users(config_); !why.empty()) return why;
   if (std::string why = load_tokens(config_); !why.empty()) return why;
   if (std::string why = load_certificate_map(config_); !why.empty()) return why;
@@ -318,7 +285,7 @@ std::string BrokerNode::start() {
   if (std::string why = redis_login_.load(config_, *login_); !why.empty()) return why;
   node_.authorizer = &redis_login_.authorizer(*node_.authorizer);
   if (std::string why = back_ends_.load(config_, *login_); !why.empty()) return why;
-  if (std::string why = open_store(); !why.empty()) return why;
+  if (std::string why = open_store(ends); !why.empty()) return why;
   make_shards();
   for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
     const auto& l = config_.listeners[i];

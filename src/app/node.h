@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -27,8 +28,9 @@ class BrokerNode {
   explicit BrokerNode(const config::Config& c);
   ~BrokerNode();
 
-  /// Opens the listeners and starts the threads; what went wrong, "" = nothing.
-  std::string start();
+  /// Opens the listeners and starts the threads; what went wrong, "" = nothing. `ends`: whether this process is to
+  /// end while it waits for a store.
+  std::string start(const std::function<bool()>& ends);
   /// "listening mqtt 127.0.0.1:1883", one per listener.
   std::vector<std::string> listening() const;
   /// Takes over what can be taken over; says the rest in the log.
@@ -51,7 +53,7 @@ class BrokerNode {
   void set_events(const config::Config& c);
   /// Has every shard ask for rights again; `replaced` is held until all have.
   void rights_changed(const std::shared_ptr<const void>& replaced);
-  std::string open_store();
+  std::string open_store(const std::function<bool()>& ends);
   void make_shards();
   std::string listener_options(const config::Config& c, const config::ListenerConfig& l, net::ListenerOptions& o) const;
   void stop();

@@ -18,8 +18,10 @@ enum class Anonymous : std::uint8_t { automatic, yes, no };  ///< automatic is w
 enum class ProxyProtocol : std::uint8_t { off, optional, required };
 enum class CertificateName : std::uint8_t { none, cn, dn, san };
 enum class TlsVersion : std::uint8_t { v1_2, v1_3 };
-enum class StoreKind : std::uint8_t { memory, embedded };
-enum class WriteConcern : std::uint8_t { fsync, interval, none };
+enum class StoreKind : std::uint8_t { memory, embedded, redis };
+/// The first three are of the embedded store; of Redis: fsync, primary and replica.
+enum class WriteConcern : std::uint8_t { fsync, interval, none, primary, replica };
+enum class OnNoReplica : std::uint8_t { degrade, wait };
 enum class SharedStrategy : std::uint8_t { round_robin, random, hash, least_inflight };
 enum class LogLevel : std::uint8_t { trace, debug, info, warn, error };
 enum class EventLog : std::uint8_t { none, refusals, all };
@@ -76,6 +78,20 @@ struct StoreConfig {
   std::string path;  ///< embedded: directory; after load() never empty
   WriteConcern write_concern = WriteConcern::fsync;
   std::uint32_t sync_interval = 100;  ///< milliseconds, with WriteConcern::interval
+  std::uint32_t replicas = 1;         ///< with WriteConcern::replica
+  OnNoReplica on_no_replica = OnNoReplica::degrade;
+};
+
+struct ClusterConfig {
+  std::string name = "default";
+};
+
+struct RedisConfig {
+  std::string url;
+  std::string ca_file;  ///< "" = whom the system trusts
+  std::string prefix = "sb:";
+  std::uint64_t redo_bytes = 512ull << 20;
+  std::uint32_t hold = 10'000;  ///< milliseconds
 };
 
 struct SessionConfig {
@@ -157,6 +173,8 @@ struct Config {
   std::vector<ListenerConfig> listeners =
       default_listeners();  ///< the four of ListenerKind in order, then the extra ones
   StoreConfig store;
+  ClusterConfig cluster;
+  RedisConfig redis;
   model::Limits limits;
   model::Features features;
   SessionConfig session;
