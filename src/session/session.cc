@@ -61,9 +61,9 @@ void Cursor::go_on(model::Position p) {
 
 bool Cursor::has_had(const ports::StoredMessage& m) const {
   if (!m.known || !passed) return false;
-  for (auto& at : *m.known)
+  for (auto& known : *m.known)
     for (auto& p : *passed)
-      if (p.generation == at.generation && p.offset >= at.offset) return true;
+      if (p.generation == known.generation && p.offset >= known.offset) return true;
   return false;
 }
 
