@@ -15,6 +15,8 @@ struct AppendedRun {
   model::Position previous;  ///< last one of the log before them
   model::Position first;     ///< of messages[0]; the others have the following offsets
   std::vector<model::MessagePtr> messages;
+  /// Positions that messages[0] had before, when Redis had forgotten them (StoredMessage::known); mostly empty.
+  std::vector<model::Position> known = {};
 };
 
 /// What the logs of a node tell the other nodes of the cluster. Owner: the store thread.

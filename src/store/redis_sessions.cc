@@ -29,15 +29,15 @@ std::string member_of(const std::string& client_id, std::uint64_t incarnation) {
 }  // namespace
 
 RedisSessions::RedisSessions(redis::Writer& writer, const RedisKeys& keys, const NodeLife& life, ports::LogStore& logs,
-                             RedisWills& wills, std::size_t limit, SessionWatcher* watcher)
+                             std::size_t limit, SessionWatcher* watcher)
     : writer_(writer),
       keys_(keys),
       life_(life),
       logs_(logs),
-      wills_(wills),
       limit_(limit),
       watcher_(watcher),
       schedule_(writer, keys, life),
+      wills_(writer, keys, life),
       next_nonce_(std::random_device{}() % 1'000'000 * std::uint64_t{1'000'000} + 1) {
   writer_.loop().timers().set(*this, writer_.loop().now() + kTick);
   schedule_.count([this](std::uint64_t n) {

@@ -54,7 +54,7 @@ class RedisSessions final : public ports::SessionStore, SessionRows, io::Timer {
 
   /// `limit`: sessions in all of Redis. All of them live longer. `watcher` null: nobody is told.
   RedisSessions(redis::Writer& writer, const RedisKeys& keys, const NodeLife& life, ports::LogStore& logs,
-                RedisWills& wills, std::size_t limit, SessionWatcher* watcher = nullptr);
+                std::size_t limit, SessionWatcher* watcher = nullptr);
   ~RedisSessions() override;
   /// To be among Options::scripts of the writer.
   static std::vector<std::shared_ptr<const redis::Script>> scripts();
@@ -126,10 +126,10 @@ class RedisSessions final : public ports::SessionStore, SessionRows, io::Timer {
   const RedisKeys& keys_;
   const NodeLife& life_;
   ports::LogStore& logs_;
-  RedisWills& wills_;
   const std::size_t limit_;
   SessionWatcher* const watcher_;
   RedisSchedule schedule_;
+  RedisWills wills_;
   Sessions sessions_;
   std::deque<std::shared_ptr<Waiting>> waiting_;
   std::deque<std::string> met_;  ///< owners, the last ones first

@@ -3,12 +3,13 @@
 
 #include <mutex>
 
+#include "redis/tests/redis_server.h"
 #include "store/embedded.h"
 #include "store/memory_logs.h"
 #include "store/memory_retained.h"
 #include "store/memory_sessions.h"
+#include "store/redis.h"
 #include "store/service.h"
-#include "store/tests/redis_node.h"
 #include "store/tests/temp_dir.h"
 
 namespace sb::store::test {
@@ -139,40 +140,71 @@ class EmbeddedThroughService final : private EmbeddedFiles, public ThroughServic
             limits, [this](const model::Limits& l, Announcements& a) { return backend(l, a, WriteConcern::fsync); }) {}
 };
 
-/// Redis on a server of this process; every object has keys of its own. Logs are in memory.
+/// One server for all, and a prefix of its own for each store.
+std::string open_redis_of_test(io::EventLoop& loop, const model::Limits& limits, Announcements& a, Backend& out) {
+  static redis::testing::RedisServer server;
+  static int prefixes = 0;
+  RedisOptions o;
+  o.url.hosts = {server.endpoint()};
+  o.prefix = "sb" + std::to_string(++prefixes) + ":";
+  o.limits = limits;
+  bool later = false;
+  return open_redis(
+      loop, o, [&a](std::string_view f, ports::LogId log) { a.add(f, log); }, out, later);
+}
+
+/// The stores in Redis, on the loop of this thread.
 class DirectRedis final : public Stores {
  public:
-  explicit DirectRedis(const model::Limits& limits)
-      : node_(loop_, url_of(server()), "s" + std::to_string(++count()) + ":"),
-        logs_(limits, [this](std::string_view f, ports::LogId log) { announcements_.add(f, log); }),
-        wills_(node_.writer, node_.keys, node_.life),
-        sessions_(node_.writer, node_.keys, node_.life, logs_, wills_, limits.sessions),
-        retained_(node_.writer, node_.keys, node_.life, {limits.retained_messages, limits.retained_bytes}) {
-    EXPECT_TRUE(wait([&] { return node_.life.epoch() > 0 && sessions_.counted() && retained_.loaded(); }));
+  explicit DirectRedis(const model::Limits& limits) {
+    EXPECT_EQ(open_redis_of_test(loop_, limits, announcements_, backend_), "");
+    loop_.set_turn(backend_.engine.get());
+    backend_.engine->start(loop_);
   }
-  ports::LogStore& logs() override { return logs_; }
-  ports::SessionStore& sessions() override { return sessions_; }
-  ports::RetainedStore& retained() override { return retained_; }
+  ~DirectRedis() override { backend_.engine->stop(); }
+  ports::LogStore& logs() override { return *backend_.logs; }
+  ports::SessionStore& sessions() override { return *backend_.sessions; }
+  ports::RetainedStore& retained() override { return *backend_.retained; }
   bool wait(const std::function<bool()>& answered) override { return run_until(loop_, answered); }
-  void settle() override {}
+  void settle() override {
+    bool back = false;
+    logs().read(0, {}, 1, [&](auto) { back = true; });  // answers and notices are in order
+    EXPECT_TRUE(wait([&] { return back; }));
+  }
   Announced announced() override { return announcements_.copy(); }
 
  private:
-  static redis::testing::RedisServer& server() {
-    static redis::testing::RedisServer s;
-    return s;
-  }
-  static int& count() {
-    static int n = 0;
-    return n;
-  }
-  io::EventLoop loop_;
   Announcements announcements_;
-  RedisNode node_;
-  MemoryLogs logs_;
-  RedisWills wills_;
-  RedisSessions sessions_;
-  RedisRetained retained_;
+  io::EventLoop loop_;
+  Backend backend_;
+};
+
+class RedisThroughService final : public Stores {
+ public:
+  explicit RedisThroughService(const model::Limits& limits) {
+    EXPECT_EQ(service_.open(
+                  [&](io::EventLoop& loop, Backend& b) { return open_redis_of_test(loop, limits, announcements_, b); }),
+              "");
+    shard_stores_ = std::make_unique<ShardStores>(service_, shard_);
+    service_.start();
+  }
+  ~RedisThroughService() override { service_.stop(); }
+  ports::LogStore& logs() override { return shard_stores_->logs(); }
+  ports::SessionStore& sessions() override { return shard_stores_->sessions(); }
+  ports::RetainedStore& retained() override { return shard_stores_->retained(); }
+  bool wait(const std::function<bool()>& answered) override { return run_until(shard_, answered); }
+  void settle() override {
+    bool back = false;
+    logs().read(0, {}, 1, [&](auto) { back = true; });
+    EXPECT_TRUE(wait([&] { return back; }));
+  }
+  Announced announced() override { return announcements_.copy(); }
+
+ private:
+  Announcements announcements_;
+  io::EventLoop shard_;
+  Service service_;
+  std::unique_ptr<ShardStores> shard_stores_;
 };
 
 template <class S>
@@ -188,7 +220,10 @@ std::vector<Implementation> implementations() {
                                      {"Embedded", make<DirectEmbedded<WriteConcern::fsync>>},
                                      {"EmbeddedNoSync", make<DirectEmbedded<WriteConcern::none>>},
                                      {"EmbeddedThroughService", make<EmbeddedThroughService>}};
-  if (redis::testing::RedisServer::available()) all.push_back({"Redis", make<DirectRedis>});
+  if (redis::testing::RedisServer::available()) {
+    all.push_back({"RedisSingle", make<DirectRedis>});
+    all.push_back({"RedisThroughService", make<RedisThroughService>});
+  }
   return all;
 }
 

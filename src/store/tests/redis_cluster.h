@@ -39,8 +39,8 @@ struct SessionNode : SessionWatcher {
       : life(std::move(name), 7),
         writer(loop, url_of(server), RedisNode::options(), std::move(w)),
         logs(model::Limits{}, [](std::string_view, ports::LogId) {}),
-        wills(writer, keys, life),
-        sessions(writer, keys, life, logs, wills, 1'000'000, this) {
+
+        sessions(writer, keys, life, logs, 1'000'000, this) {
     writer.start();
   }
   void on_lost(std::string_view id, std::uint64_t) override { lost.emplace_back(id); }
@@ -100,7 +100,6 @@ struct SessionNode : SessionWatcher {
   SaidLife life;
   redis::Writer writer;
   MemoryLogs logs;
-  RedisWills wills;
   RedisSessions sessions;
   std::vector<std::string> lost, displaced;
 };

@@ -91,8 +91,7 @@ TEST(RedisSessionsDue, TheNextRunOfANodeEndsWhatTheLastOneLeft) {
   std::uint64_t epoch = 0;
   for (int run = 0; run < 2; ++run) {
     RedisNode node(loop, url_of(server), "sb:");
-    RedisWills wills(node.writer, node.keys, node.life);
-    RedisSessions sessions(node.writer, node.keys, node.life, logs, wills, 10);
+    RedisSessions sessions(node.writer, node.keys, node.life, logs, 10);
     ASSERT_TRUE(loop.until([&] { return node.life.epoch() > 0 && sessions.counted(); }));
     EXPECT_GT(node.life.epoch(), epoch);
     epoch = node.life.epoch();
