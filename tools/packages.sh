@@ -56,7 +56,7 @@ disable_services() { # PACKAGE...
   [ -d /run/systemd/system ] || return 0
   for package; do
     case $package in
-      mosquitto | redis-server) as_root systemctl disable --now "$package" >/dev/null 2>&1 ;;
+      mosquitto | redis-server | valkey-server) as_root systemctl disable --now "$package" >/dev/null 2>&1 ;;
     esac
   done
   return 0

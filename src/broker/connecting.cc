@@ -130,9 +130,10 @@ void Core::open_volatile(Channel& c, OpenRequest r) {
   auto s = std::make_unique<Session>();
   s->client_id = std::move(r.client_id);
   s->username = std::move(r.username);
-  s->epoch = volatile_epoch(wall);
+  const auto since = node_.connect_clock();
+  s->epoch = volatile_epoch(since);
   give_rights(*s, r, key(c.slot));
-  if (stores_.peers) stores_.peers->connected(s->client_id, wall);
+  if (stores_.peers) stores_.peers->connected(s->client_id, since);
   c.opened(std::move(s), false, Reason::success);
 }
 
@@ -225,7 +226,7 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
     }
     extra(k.slot).opening.clear();
     tidy(k.slot);
-    if (stores_.peers) stores_.peers->connected(session->client_id, wall);
+    if (stores_.peers) stores_.peers->connected(session->client_id, node_.connect_clock());
     channel->opened(std::move(session), joining->present, Reason::success);
   };
   joining->waits += static_cast<std::uint32_t>(filters.size());

@@ -58,8 +58,12 @@ struct Node {
   /// Any thread: another node has claimed the client's session with `epoch`. `released` is called on any thread, once
   /// the client is not connected here.
   void kick(std::string_view client_id, std::uint64_t epoch, std::function<void()> released);
-  /// Any thread: the client has connected to another node. `wins_ties`: at the same millisecond it is that node's.
-  void connected_elsewhere(std::string_view client_id, WallTime since, bool wins_ties);
+  /// Any thread: the client has connected to another node. `wins_ties`: at the same microsecond it is that node's.
+  void connected_elsewhere(std::string_view client_id, ports::ConnectTime since, bool wins_ties);
+  /// Any thread.
+  std::function<ports::ConnectTime()> connect_clock = [] {
+    return std::chrono::time_point_cast<ports::ConnectTime::duration>(std::chrono::system_clock::now());
+  };
   /// The shard that hands out the messages of a shared group with durable members.
   std::size_t group_owner(std::string_view filter) const { return hash_bytes(filter) % cores.size(); }
 };
@@ -142,7 +146,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   /// From another node: to the clients of all shards of this one, and no further.
   void receive(const ports::PeerBatch& batch);
   void kick_from_peer(ClientKey k, const std::string& client_id, std::uint64_t epoch, std::function<void()> released);
-  void connected_elsewhere(ClientKey k, const std::string& client_id, WallTime before);
+  void connected_elsewhere(ClientKey k, const std::string& client_id, ports::ConnectTime before);
   void group_log(SharedGroupPtr g, const std::string& filter, ports::LogId log);
   void group_answer(const GroupAnswer& a);
   void take_from_group(const GroupDelivery& d);
@@ -252,7 +256,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void session_claimed(ClientKey k, channel::OpenRequest r, result<ports::SessionStore::Claimed> claimed);
   void open_volatile(Channel& c, channel::OpenRequest r);
   /// Since when a volatile session is connected takes the place of its epoch.
-  static std::uint64_t volatile_epoch(WallTime since) {
+  static std::uint64_t volatile_epoch(ports::ConnectTime since) {
     return static_cast<std::uint64_t>(since.time_since_epoch().count());
   }
   void open_durable(Channel& c, const channel::OpenRequest& r, ports::SessionStore::Claimed claimed);

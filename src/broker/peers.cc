@@ -35,16 +35,17 @@ void Node::kick(std::string_view client_id, std::uint64_t epoch, std::function<v
   });
 }
 
-void Node::connected_elsewhere(std::string_view client_id, WallTime since, bool wins_ties) {
+void Node::connected_elsewhere(std::string_view client_id, ports::ConnectTime since, bool wins_ties) {
   auto k = directory.find(Directory::key(client_id));
   if (!k) return;
   Core* core = cores[k->shard];
-  core->loop().post_fn([core, k = *k, id = std::string(client_id), before = since + Millis(wins_ties ? 1 : 0)] {
-    core->connected_elsewhere(k, id, before);
-  });
+  core->loop().post_fn(
+      [core, k = *k, id = std::string(client_id), before = since + ports::ConnectTime::duration(wins_ties ? 1 : 0)] {
+        core->connected_elsewhere(k, id, before);
+      });
 }
 
-void Core::connected_elsewhere(ClientKey k, const std::string& client_id, WallTime before) {
+void Core::connected_elsewhere(ClientKey k, const std::string& client_id, ports::ConnectTime before) {
   Channel* c = find(k);
   if (!c || !c->has_session()) return;  // it says so itself when it is in, and has come later then
   const session::Session& s = c->session();

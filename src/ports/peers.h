@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -14,6 +15,10 @@ namespace sb::ports {
 
 /// Another node, as long as this process runs: a name keeps its number, also when the node comes back.
 using PeerNumber = std::uint16_t;
+
+/// When a client connected, by the clock of its node. Finer than WallTime, since of two connections of a client the
+/// later one stays; at the same microsecond the one to the node whose name is greater.
+using ConnectTime = std::chrono::time_point<std::chrono::system_clock, std::chrono::microseconds>;
 
 /// Messages for other nodes, gathered by one shard in one turn. Owns their bytes.
 class PeerBatch {
@@ -74,8 +79,8 @@ enum class Interest : std::uint8_t {
   group,   ///< `$share/...`: it has members
 };
 
-/// The other nodes of the cluster, as a shard sees them. Answers come once, on the thread that asked, in the order of
-/// the requests of a kind.
+/// The other nodes of the cluster, as a shard sees them. Answers come once, on the thread that asked, in any order: a
+/// node that is slow holds up what is for it, and nothing else.
 class Peers {
  public:
   template <class T>
@@ -103,7 +108,7 @@ class Peers {
                     std::function<void()> released) = 0;
   /// The client has connected here: a connection of its that another node has from before, with a volatile session,
   /// ends. Volatile sessions have no record that could tell who owns them, and need no store to begin.
-  virtual void connected(std::string_view client_id, WallTime since) = 0;
+  virtual void connected(std::string_view client_id, ConnectTime since) = 0;
 };
 
 }  // namespace sb::ports

@@ -55,6 +55,8 @@ class Connection final : io::EventHandler, io::TurnEnd, io::Timer, LinkHost {
   /// Null, and the outcome will come; or not_connected, pipeline_full, and it will not.
   error_code command(Args command, Handler& handler, std::uint64_t tag = 0, Millis timeout = Millis(0));
   bool up() const { return link_.state() == Link::State::up; }
+  /// Counts its sockets so far: another number, and something may have happened in between.
+  unsigned generation() const { return sockets_; }
   /// Commands without a reply.
   std::size_t pending() { return link_.pipeline().size(); }
   const Endpoint& endpoint() const { return endpoint_; }

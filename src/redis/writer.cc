@@ -43,6 +43,10 @@ void Writer::schedule(Target& t) {
   if (t.queued_ || t.under_way_ || t.stopped_) return;
   t.queued_ = true;
   scheduled_.push_back(&t);
+  schedule_run();
+}
+
+void Writer::schedule_run() {
   if (turn_end_) return;
   turn_end_ = true;
   if (loop_.in_turn())
@@ -178,6 +182,11 @@ void Writer::tick() {
   age();
   for (Target* t : std::exchange(later_, {})) scheduled_.push_back(t);
   for (auto& [e, p] : pipes_) p.tick();
+}
+
+bool Writer::busy() const {
+  return !scheduled_.empty() || !later_.empty() ||
+         std::any_of(pipes_.begin(), pipes_.end(), [](auto& p) { return p.second.busy(); });
 }
 
 std::string Writer::trouble() const {

@@ -62,6 +62,14 @@ class Writer final : Client::Listener, io::TurnEnd, io::Timer {
   const Stats& stats() const { return stats_; }
   /// For a while no primary has confirmed anything that was asked of it; why, in words. "" while all is well.
   std::string trouble() const;
+  /// Nothing is flushed from then on, until a later time is given: whoever lost his right to write may not have
+  /// noticed.
+  void allow_until(MonoTime t) {
+    allowed_until_ = t;
+    if (!held()) schedule_run();
+  }
+  /// Something waits, or is not confirmed.
+  bool busy() const;
   /// Bytes that can be added now without waiting; new work is better refused or held back when there are none.
   bool has_room() const { return stats_.kept_bytes < options_.redo_bytes; }
 
@@ -87,6 +95,8 @@ class Writer final : Client::Listener, io::TurnEnd, io::Timer {
   void confirmed(Target& t, Batch& b);
   void release(Batch& b);
 
+  bool held() const { return loop_.now() >= allowed_until_; }
+  void schedule_run();
   void run();
   void assign(Target& t);
   void tick();
@@ -109,6 +119,7 @@ class Writer final : Client::Listener, io::TurnEnd, io::Timer {
   std::size_t budget_ = 0;  ///< bytes that may be added until the next tick, when the ring is half full
   bool turn_end_ = false;   ///< run() will be called
   MonoTime next_tick_{};
+  MonoTime allowed_until_ = kNever;
   MonoTime no_primary_since_ = kNever;
   Client client_;  ///< last: its end tells handlers
 };

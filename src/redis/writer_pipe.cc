@@ -77,7 +77,7 @@ void WriterPipe::forget(Target& t) {
 }
 
 void WriterPipe::flush() {
-  if (!connection_ || under_way_ > 0) return;
+  if (!connection_ || under_way_ > 0 || writer_.held()) return;
   flushed_bytes_ = 0;
   concern_met_ = writer_.options_.concern != WriterOptions::Concern::replica;
   waits_ = false;

@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <utility>
 
-#include "store/memory_retained.h"
-#include "store/memory_sessions.h"
+#include "store/lone_node.h"
 #include "store/redis_check.h"
 #include "store/redis_engine.h"
 #include "store/redis_logs.h"
@@ -14,34 +14,51 @@
 namespace sb::store {
 
 std::string open_redis(io::EventLoop& loop, const RedisOptions& options, OnLog on_log, Backend& out, bool& later,
-                       LogPeers* peers, LogsOfPeers** logs) {
+                       const MakeCluster& make_cluster, RedisStores* stores) {
   loop.run_once(Millis(0));  // reads the clocks
-  auto engine = std::make_unique<RedisEngine>(loop, options);
-  auto redis_logs = std::make_unique<RedisLogs>(*engine, std::move(on_log), peers);
   Backend b;
-  b.sessions = std::make_unique<MemorySessions>(*redis_logs, options.limits.sessions);
-  b.retained = std::make_unique<MemoryRetained>(options.limits.retained_messages, options.limits.retained_bytes);
+  auto made = std::make_unique<RedisEngine>(loop, options);
+  RedisEngine& engine = *made;
+  b.engine = std::move(made);
+  RedisCluster cluster;
+  if (make_cluster)
+    cluster = make_cluster(engine.writer(), engine.keys());
+  else
+    cluster.life = engine.live_alone();
+
+  auto logs = std::make_unique<RedisLogs>(engine, std::move(on_log), cluster.logs);
+  auto sessions = std::make_unique<RedisSessions>(engine.writer(), engine.keys(), *cluster.life, *logs,
+                                                  options.limits.sessions, cluster.sessions);
+  RedisRetained::Options bounds;
+  bounds.limit = options.limits.retained_messages;
+  bounds.bytes = options.limits.retained_bytes;
+  auto retained =
+      std::make_unique<RedisRetained>(engine.writer(), engine.keys(), *cluster.life, bounds, cluster.retained);
 
   later = false;
-  std::optional<std::string> loaded;
-  check_redis(engine->writer().client(), options, [&](std::string why, bool may_pass) {
+  std::optional<std::string> checked;
+  check_redis(engine.writer().client(), options, [&](std::string why, bool may_pass) {
     later = may_pass;
-    if (!why.empty() || peers)
-      loaded = std::move(why);
+    if (!why.empty() || make_cluster)
+      checked = std::move(why);
     else
-      redis_logs->load(options.wait, [&](std::string not_read) { loaded = std::move(not_read); });
+      logs->load(options.wait, [&](std::string not_read) { checked = std::move(not_read); });
   });
-  engine->connect();
+  engine.connect();
+  auto known = [&] {
+    return make_cluster || (cluster.life->epoch() > 0 && sessions->counted() && retained->loaded());
+  };
   const MonoTime until = loop.now() + options.wait;
-  while (!loaded && loop.now() < until) loop.run_once(Millis(100));
-  if (!loaded) {
+  while (!(checked && (!checked->empty() || known())) && loop.now() < until) loop.run_once(Millis(100));
+  if (checked && !checked->empty()) return *checked;
+  if (!checked || !known()) {
     later = true;
     return fmt::format("cannot reach Redis at {}: no answer", options.url.text());
   }
-  if (!loaded->empty()) return *loaded;
-  if (logs) *logs = redis_logs.get();
-  b.logs = std::move(redis_logs);
-  b.engine = std::move(engine);
+  if (stores) *stores = {logs.get(), sessions.get(), retained.get(), &engine.writer()};
+  b.logs = std::move(logs);
+  b.sessions = std::move(sessions);
+  b.retained = std::move(retained);
   out = std::move(b);
   return {};
 }

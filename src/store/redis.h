@@ -2,8 +2,10 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/time.h"
 #include "io/tls.h"
@@ -12,9 +14,15 @@
 #include "redis/writer.h"
 #include "store/embedded.h"
 #include "store/log_peers.h"
+#include "store/node_life.h"
+#include "store/redis_keys.h"
+#include "store/redis_retained.h"
+#include "store/redis_sessions.h"
 #include "store/service.h"
 
 namespace sb::store {
+
+class RedisLogs;
 
 struct RedisOptions {
   redis::Url url;
@@ -32,14 +40,32 @@ struct RedisOptions {
   std::size_t redo_bytes = 512u << 20;  ///< of what may have to be written again
   Millis hold{10'000};                  ///< that answers are held back while Redis is away, then they are refusals
   Millis wait{5'000};                   ///< for Redis, when the store is opened
+  std::vector<std::shared_ptr<const redis::Script>> scripts;  ///< further ones, of the cluster
   Seconds origin_age{7 * 24 * 3600};    ///< that the numbers of a publisher are remembered behind its last message
 };
 
+/// What the stores of a node know of the others, and tell them. All of it outlives the stores.
+struct RedisCluster {
+  const NodeLife* life = nullptr;
+  LogPeers* logs = nullptr;
+  RetainedPeers* retained = nullptr;
+  SessionWatcher* sessions = nullptr;
+};
+/// What the others tell the stores.
+struct RedisStores {
+  RedisLogs* logs = nullptr;
+  RedisSessions* sessions = nullptr;
+  RedisRetained* retained = nullptr;
+  redis::Writer* writer = nullptr;
+};
+/// Makes the cluster, which writes through the same writer.
+using MakeCluster = std::function<RedisCluster(redis::Writer& writer, const RedisKeys& keys)>;
+
 /// Opens the stores of a node in Redis. They live on `loop`, which this runs on the calling thread until Redis has
 /// answered, or `wait` is over. Returns what is wrong and what to do, "" when they are open. `later`: Redis cannot be
-/// reached, or is busy with its start; it may be asked again. `peers`: the other nodes, null = there are none, and the
-/// logs that there are have been announced then. `logs`: what hears from them; may be null.
+/// reached, or is busy with its start; it may be asked again. Without a cluster the node has Redis to itself, and
+/// what lies there is known when this returns; with one, the cluster has it loaded when the node is a member.
 std::string open_redis(io::EventLoop& loop, const RedisOptions& options, OnLog on_log, Backend& out, bool& later,
-                       LogPeers* peers = nullptr, LogsOfPeers** logs = nullptr);
+                       const MakeCluster& make_cluster = nullptr, RedisStores* stores = nullptr);
 
 }  // namespace sb::store

@@ -5,7 +5,10 @@
 #include <utility>
 
 #include "base/log.h"
+#include "store/lone_node.h"
 #include "store/redis_log_scripts.h"
+#include "store/redis_retained.h"
+#include "store/redis_sessions.h"
 
 namespace sb::store {
 namespace {
@@ -15,6 +18,11 @@ redis::Options connection_options(const RedisOptions& o) {
   c.tls = o.tls;
   c.client_name = "signalbox-" + o.node;
   c.scripts = log_scripts::all();
+  auto add = [&c](auto scripts) { c.scripts.insert(c.scripts.end(), scripts.begin(), scripts.end()); };
+  add(RedisSessions::scripts());
+  add(RedisRetained::scripts());
+  add(o.scripts);
+  c.scripts.push_back(LoneNode::script());
   return c;
 }
 
@@ -38,6 +46,11 @@ RedisEngine::RedisEngine(io::EventLoop& loop, const RedisOptions& options)
 
 RedisEngine::~RedisEngine() { loop_.timers().cancel(*this); }
 
+const NodeLife* RedisEngine::live_alone() {
+  alone_ = std::make_unique<LoneNode>(writer_, keys_, options_.node);
+  return alone_.get();
+}
+
 void RedisEngine::start(io::EventLoop&) { loop_.timers().set(*this, loop_.now() + kTick); }
 
 void RedisEngine::on_up(redis::Connection&, unsigned lane) {
@@ -52,7 +65,7 @@ bool RedisEngine::on_turn_end() {
 }
 
 bool RedisEngine::busy() const {
-  return std::any_of(parts_.begin(), parts_.end(), [](const RedisPart* p) { return p->busy(); });
+  return writer_.busy() || std::any_of(parts_.begin(), parts_.end(), [](const RedisPart* p) { return p->busy(); });
 }
 
 void RedisEngine::on_timer() {

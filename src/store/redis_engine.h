@@ -50,6 +50,9 @@ class RedisEngine final : public Engine, redis::Client::Listener, io::Timer {
   void stop() override;
   std::string unavailable() const override;
 
+  /// Nobody else uses this Redis: a life without other nodes. It lives as long as this.
+  const NodeLife* live_alone();
+
   // --- for the parts
   redis::Writer& writer() { return writer_; }
   io::EventLoop& loop() { return loop_; }
@@ -72,6 +75,7 @@ class RedisEngine final : public Engine, redis::Client::Listener, io::Timer {
   const RedisOptions options_;
   const RedisKeys keys_;
   redis::Writer writer_;
+  std::unique_ptr<NodeLife> alone_;
   std::vector<RedisPart*> parts_;
   std::uint64_t outages_ = 0;
   bool asker_knows_ = true;

@@ -62,6 +62,7 @@ class Bench {
     node.limits = o.limits;
     node.shared_strategy = o.strategy;
     node.authenticator = &everybody_;
+    node.connect_clock = [this] { return ports::ConnectTime(clock.wall_now); };
     node.cores.resize(o.shards);
     for (std::size_t i = 0; i < o.shards; ++i) {
       auto& s = shards_.emplace_back(std::make_unique<Shard>(*this, i, o));

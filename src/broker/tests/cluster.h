@@ -125,7 +125,7 @@ class Cluster {
       cluster[std::stoul(std::string(name))].node.kick(
           id, epoch, [&mine, done = std::move(done)] { mine.loop().post_fn([done] { done(); }); });
     }
-    void connected(std::string_view id, WallTime since) override {
+    void connected(std::string_view id, ports::ConnectTime since) override {
       for (std::size_t n = 0; n < cluster.benches_.size(); ++n)
         if (n != node) cluster[n].node.connected_elsewhere(id, since, node < n);
     }

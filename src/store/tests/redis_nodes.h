@@ -17,6 +17,7 @@
 #include "session/session.h"
 #include "store/redis.h"
 #include "store/redis_engine.h"
+#include "store/redis_logs.h"
 
 /// Nodes of a cluster, as far as their logs go, on one thread.
 namespace sb::store::test {
@@ -27,7 +28,7 @@ using ports::LogId;
 class Cluster;
 
 /// One node: stores in Redis, and what it tells the others.
-class Node final : LogPeers {
+class Node final : LogPeers, NodeLife {
  public:
   Node(Cluster& cluster, const std::string& name, RedisOptions o, bool alone);
   ~Node() override { backend.engine->stop(); }
@@ -43,7 +44,13 @@ class Node final : LogPeers {
   void log_began(std::string_view filter, std::uint64_t incarnation, std::function<void()> known) override;
   void log_ended(std::string_view filter, std::uint64_t incarnation) override;
   void appended(std::string_view filter, const AppendedRun& run) override;
+  // --- NodeLife
+  std::string_view name() const override { return name_; }
+  std::uint64_t epoch() const override { return 1; }
+  std::optional<WallTime> died(std::string_view, std::uint64_t) const override { return {}; }
+  Share share() const override { return {}; }
   Cluster& cluster_;
+  std::string name_;
 };
 
 class Cluster {
@@ -83,7 +90,9 @@ class Cluster {
 
 inline Node::Node(Cluster& cluster, const std::string& name, RedisOptions o, bool alone) : cluster_(cluster) {
   o.node = name;
+  name_ = name;
   bool later = false;
+  RedisStores stores;
   const std::string why = open_redis(
       loop, o,
       [this](std::string_view f, LogId id) {
@@ -92,8 +101,10 @@ inline Node::Node(Cluster& cluster, const std::string& name, RedisOptions o, boo
         else
           announced.erase(std::string(f));
       },
-      backend, later, alone ? nullptr : this, &of_peers);
+      backend, later,
+      alone ? MakeCluster() : [this](redis::Writer&, const RedisKeys&) { return RedisCluster{this, this}; }, &stores);
   if (!why.empty()) throw std::runtime_error(why);
+  of_peers = stores.logs;
   loop.set_turn(backend.engine.get());
   backend.engine->start(loop);
 }

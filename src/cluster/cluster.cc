@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+// The lives of the nodes: this one comes in, goes and is buried; others are found and lost.
+#include "cluster/cluster.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sb::cluster {
+
+Cluster::Cluster(io::EventLoop& loop, redis::Writer& writer, store::RedisKeys keys, Options o, Receiver& receiver)
+    : loop_(loop),
+      writer_(writer),
+      keys_(std::move(keys)),
+      options_(std::move(o)),
+      receiver_(receiver),
+      handed_out_(std::make_shared<HandedOut>(loop, [this] { inbox_.resume(); })),
+      membership_(loop, writer.client(), keys_, {options_.node, options_.detail, options_.lease}, *this, stats_),
+      inbox_(loop, writer.client(), keys_, options_.node, *this, stats_) {
+  lanes_.resize(std::max<std::size_t>(receiver_.lanes(), 1));
+  writer_.allow_until(MonoTime::min());
+}
+
+Cluster::~Cluster() {
+  *alive_ = false;
+  handed_out_->end();
+  loop_.timers().cancel(*this);
+}
+
+Cluster::Peer& Cluster::peer(std::string_view name) {
+  if (const auto it = numbers_.find(name); it != numbers_.end()) return peers_[it->second];
+  Peer& p = peers_.emplace_back();
+  p.number = static_cast<ports::PeerNumber>(peers_.size() - 1);
+  p.name = name;
+  numbers_.emplace(p.name, p.number);
+  return p;
+}
+
+void Cluster::again(MonoTime at) {
+  if (at != kNever && (!armed() || deadline() > at)) loop_.timers().set(*this, at);
+}
+
+void Cluster::on_timer() {
+  run_barriers();
+  run_kicks(false, 0);
+  requests_.run(loop_.now());
+  again(requests_.next());
+  if (state_ == State::joining) check_joined();
+  if (loop_.now() >= leave_at_) say_goodbye();
+}
+
+// ---------------------------------------------------------------- this node
+
+void Cluster::on_epoch(std::uint64_t, std::vector<std::string> listed, std::function<void()> go_on) {
+  state_ = State::out;
+  for (auto& p : peers_) {
+    p.hello = p.last_number = 0;
+    p.told = false;
+  }
+  inbox_.open(listed, [this, go_on = std::move(go_on)] {
+    if (state_ == State::left) return;
+    inbox_.start();
+    go_on();
+  });
+}
+
+void Cluster::on_registered() {
+  state_ = State::joining;
+  registered_at_ = loop_.now();
+  check_joined();
+}
+
+/// The node is in when all who may live have told what they want; a member without a lease has a moment to get one, in
+/// case it was Redis that forgot it.
+void Cluster::check_joined() {
+  if (state_ != State::joining) return;
+  const MonoTime patience = registered_at_ + options_.lease / 3 + Millis(200);
+  for (auto& p : peers_) {
+    if (!p.out || (p.told && p.hello == p.epoch)) continue;
+    if (loop_.now() < patience || membership_.members().may_live(p.name, p.epoch))
+      return again(loop_.now() + Millis(50));
+  }
+  state_ = State::loading;
+  receiver_.load([this, alive = alive_, epoch = membership_.epoch()] {
+    if (!*alive || state_ != State::loading || epoch != membership_.epoch()) return;
+    state_ = State::in;
+    in_.store(true, std::memory_order_relaxed);
+    set_fresh();
+    receiver_.joined(epoch);
+  });
+}
+
+void Cluster::on_lease(MonoTime until) {
+  writer_.allow_until(until);
+  set_fresh();
+}
+
+void Cluster::set_fresh() {
+  std::int64_t until = 0;
+  if (state_ == State::in && read_at_ != MonoTime::min())
+    until = std::min(read_at_ + kFresh, membership_.until()).time_since_epoch().count();
+  fresh_until_.store(until, std::memory_order_relaxed);
+}
+
+void Cluster::on_fenced() {
+  state_ = State::out;
+  in_.store(false, std::memory_order_relaxed);
+  inbox_.stop();
+  set_fresh();
+  for (auto& p : peers_) {
+    drop(p, false);
+    drop_routes(p);
+    p.hello = 0;
+  }
+  receiver_.fenced();
+}
+
+void Cluster::leave(std::function<void()> done) {
+  if (state_ == State::left) return done();
+  state_ = State::left;
+  set_fresh();
+  left_ = std::move(done);
+  auto waits = std::make_shared<std::size_t>(1);
+  auto said = [this, alive = alive_, waits](bool) {
+    if (--*waits == 0 && *alive) say_goodbye();
+  };
+  for (auto& p : peers_) {
+    if (!p.out) continue;
+    p.out->control([](EnvelopeWriter& w) { w.leaving(); });
+    ++*waits;
+    p.out->wait(said);
+  }
+  leave_at_ = loop_.now() + Seconds(1);
+  again(leave_at_);
+  said(true);
+}
+
+/// The others have heard it, or there was no time.
+void Cluster::say_goodbye() {
+  leave_at_ = kNever;
+  if (!left_) return;
+  in_.store(false, std::memory_order_relaxed);
+  inbox_.stop();
+  const auto done = std::exchange(left_, nullptr);
+  for (auto& p : peers_) drop(p, true);
+  membership_.leave(done);
+}
+
+// ---------------------------------------------------------------- other nodes
+
+void Cluster::on_member(const std::string& node, std::uint64_t epoch, const std::string& detail) {
+  Peer& p = peer(node);
+  drop(p, true);
+  p.epoch = epoch;
+  p.detail = detail;
+  PeerStream::Options o{keys_.inbox(node, options_.node), membership_.epoch(), p.last_number + 1, options_.inbox_bytes};
+  p.out.reset(new PeerStream(writer_, std::move(o), *this, stats_));
+  barriers_.add_peer(p.number);
+  inbox_.open({node}, [] {});
+  log::info("cluster node={} epoch={} is a member", node, epoch);
+  tell_all(p);
+  if (const auto n = std::exchange(p.unanswered, 0)) p.out->control([n](EnvelopeWriter& w) { w.answer(n); });
+}
+
+void Cluster::tell_all(Peer& p) {
+  p.out->control([&](EnvelopeWriter& w) { w.hello(p.epoch); });
+  own_.for_each([&](std::string_view filter, std::uint8_t wants) {
+    p.out->control([&](EnvelopeWriter& w) { w.route(filter, wants); });
+  });
+  p.out->control([](EnvelopeWriter& w) { w.routes_end(); });
+}
+
+/// It is no member any more; who waits for it hears `outcome`.
+void Cluster::drop(Peer& p, bool outcome) {
+  if (!p.out) return;
+  p.epoch = 0;
+  p.last_number = std::max(p.last_number, p.out->last_number());
+  const auto out = std::move(p.out);
+  barriers_.remove_peer(p.number);
+  out->end(outcome);
+  run_barriers();
+  run_kicks(true, p.number);
+  requests_.lost(p.name);
+}
+
+void Cluster::drop_routes(Peer& p) {
+  p.told = false;
+  for (auto& filter : routes_.drop(p.number)) receiver_.peer_wants(p.number, filter, ports::Interest::none);
+}
+
+void Cluster::on_member_lost(const std::string& node, std::uint64_t epoch) {
+  Peer& p = peer(node);
+  p.buried = std::max(p.buried, epoch);
+  if (p.epoch == epoch) drop(p, true);
+  if (p.hello <= epoch) {
+    drop_routes(p);
+    inbox_.forget(node);
+  }
+  check_joined();
+  if (logs_) logs_->compare_heads();
+}
+
+std::vector<Cluster::PeerInfo> Cluster::members() const {
+  std::vector<PeerInfo> out;
+  for (auto& p : peers_)
+    if (p.out) out.push_back({p.name, p.detail, p.number, p.epoch, p.out->backlog()});
+  return out;
+}
+
+}  // namespace sb::cluster

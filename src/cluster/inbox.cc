@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: MIT
+#include "cluster/inbox.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "cluster/scripts.h"
+#include "redis/slot_map.h"
+#include "redis/target.h"
+#include "redis/writer.h"
+
+namespace sb::cluster {
+namespace {
+
+constexpr const char* kCount = "16";  // entries of each stream in one reply
+constexpr std::size_t kCounted = 16;
+constexpr Millis kPause{30};       // after a refusal
+constexpr Millis kAnswer{1500};    // beyond the time that a read waits
+constexpr Millis kEnsure{1000};    // between two looks whether Redis still has the streams
+constexpr Millis kTrim{50};        // between two trims of a stream
+constexpr Millis kLive{3600'000};  // of a stream that nobody reads any more
+constexpr Seconds kForget{60};     // after which a lost node's stream is read no more
+constexpr Millis kMoving{1000};    // one by one, and no trims, for so long when the slot is on its way
+
+}  // namespace
+
+Inbox::Inbox(io::EventLoop& loop, redis::Client& client, const store::RedisKeys& keys, std::string node,
+             Listener& listener, Stats& stats)
+    : loop_(loop),
+      client_(client),
+      keys_(keys),
+      node_(std::move(node)),
+      slot_(redis::key_slot(keys.inbox(node_, ""))),
+      listener_(listener),
+      stats_(stats) {}
+
+Inbox::~Inbox() {
+  *alive_ = false;
+  stop();
+}
+
+Inbox::Stream* Inbox::find(std::string_view from) {
+  const auto it = std::find_if(streams_.begin(), streams_.end(), [&](const Stream& s) { return s.from == from; });
+  return it == streams_.end() ? nullptr : &*it;
+}
+
+void Inbox::again(Millis after) {
+  const MonoTime at = loop_.now() + after;
+  if (!armed() || deadline() > at) loop_.timers().set(*this, at);
+}
+
+// ---------------------------------------------------------------- which streams there are
+
+void Inbox::open(const std::vector<std::string>& from, std::function<void()> done) {
+  auto add = [this](const std::string& name) {
+    if (Stream* s = find(name)) return void(s->gone_at = kNever);
+    Stream s;
+    s.from = name;
+    s.key = keys_.inbox(node_, name);
+    streams_.push_back(std::move(s));
+  };
+  add("");
+  for (auto& name : from) add(name);
+  opening_.push_back(std::move(done));
+  ensure();
+}
+
+void Inbox::forget(const std::string& from) {
+  if (Stream* s = find(from)) s->gone_at = loop_.now();
+}
+
+/// Streams that Redis does not have are made with their position as last id: so it refuses what was read before.
+void Inbox::ensure() {
+  next_ensure_ = loop_.now() + kEnsure;
+  if (ensuring_) {
+    ensure_again_ = true;
+    return;
+  }
+  const auto& script = *Scripts::get().inboxes;
+  std::vector<std::string> words = {"EVALSHA", script.sha, std::to_string(streams_.size())}, names;
+  for (auto& s : streams_) words.push_back(s.key), names.push_back(s.from);
+  words.push_back(std::to_string(kLive.count()));
+  for (auto& s : streams_) words.push_back(std::max(s.position, StreamId{0, 1}).text());
+  ensuring_ = true;
+  auto done = std::make_shared<std::vector<std::function<void()>>>(std::exchange(opening_, {}));
+  client_.call(
+      std::move(words), streams_.front().key, Seconds(5),
+      [this, alive = alive_, names, done](redis::Outcome& o) {
+        if (!*alive) return;
+        ensuring_ = false;
+        if (!o.done()) {
+          opening_.insert(opening_.begin(), done->begin(), done->end());
+          ensure_again_ = !opening_.empty();
+        } else {
+          for (std::size_t i = 0; i < names.size(); ++i) {
+            Stream* s = find(names[i]);
+            const auto last = StreamId::parse(o.value()[i].text());
+            if (!s || !last) continue;
+            // It had read further than Redis remembers.
+            if (s->known && *last < s->position) interrupted_ = true;
+            if (!s->known) s->position = s->trimmed = *last;
+            s->known = true;
+          }
+          for (auto& f : *done) f();
+        }
+        if (std::exchange(ensure_again_, false) || !opening_.empty()) {
+          next_ensure_ = loop_.now() + (o.done() ? Millis(0) : kPause);
+          again(next_ensure_ - loop_.now());
+        }
+      },
+      redis::kControl);
+}
+
+void Inbox::drop_gone() {
+  std::erase_if(streams_, [this](const Stream& s) { return s.gone_at != kNever && loop_.now() - s.gone_at > kForget; });
+}
+
+void Inbox::start() {
+  running_ = true;
+  if (!reading_) read();
+}
+
+void Inbox::stop() {
+  running_ = false;
+  loop_.timers().cancel(*this);
+}
+
+void Inbox::resume() {
+  if (!std::exchange(held_, false)) return;
+  if (running_ && !reading_) read();
+}
+
+void Inbox::on_timer() {
+  if (!ensuring_ && !streams_.empty() && loop_.now() >= next_ensure_ && (running_ || !opening_.empty())) ensure();
+  if (running_ && loop_.now() >= next_trim_) trim();
+  if (running_ && !reading_ && !held_) read();
+}
+
+// ---------------------------------------------------------------- reading
+
+void Inbox::read() {
+  if (loop_.now() >= next_ensure_) {
+    drop_gone();
+    ensure();
+  }
+  if (loop_.now() >= next_trim_) trim();
+  if (loop_.now() < moving_until_) return read_one_by_one();
+  redis::Connection* c = client_.connection(slot_, redis::kBlocking);
+  redis::Words words;
+  words.add("XREAD").add("COUNT").add(kCount).add("BLOCK").number(static_cast<std::uint64_t>(kBlock.count()));
+  words.add("STREAMS");
+  asked_.clear();
+  for (std::size_t i = 0; i < streams_.size(); ++i)
+    if (streams_[i].known) asked_.push_back(i), words.add(streams_[i].key);
+  for (auto i : asked_) words.keep(streams_[i].position.text());
+  reading_ = true;
+  if (asked_.empty() || !c || c->command(words.args(), *this, 0, kBlock + kAnswer)) {
+    reading_ = false;
+    interrupted_ = true;
+    return again(kPause);
+  }
+  asked_at_ = loop_.now();
+}
+
+void Inbox::on_outcome(redis::Outcome& outcome, std::uint64_t) {
+  reading_ = false;
+  if (!running_) return;
+  if (!outcome.done()) return failed(outcome);
+  // Redis answers nothing when there was nothing for so long; else all that was there when the first entry came.
+  bool to_end = true;
+  const MonoTime as_of = outcome.value().is_nil() ? asked_at_ + kBlock : asked_at_;
+  const bool goes_on = take(outcome.value(), to_end);
+  if (std::exchange(interrupted_, false)) {
+    stats_.interruptions.add();
+    listener_.on_interrupted();
+  }
+  if (to_end) listener_.on_read_to_end(std::min(as_of, loop_.now()));
+  if (!goes_on) held_ = true;
+  if (running_ && !held_ && !reading_) read();
+}
+
+void Inbox::failed(const redis::Outcome& o) {
+  interrupted_ = true;
+  if (o.refused_as(redis::Refusal::try_again) || o.refused_as(redis::Refusal::ask) ||
+      o.refused_as(redis::Refusal::moved))
+    moving_until_ = loop_.now() + kMoving;
+  next_ensure_ = loop_.now();
+  again(kPause);
+}
+
+/// While the slot is on its way some streams are here, some there.
+void Inbox::read_one_by_one() {
+  stats_.reads_one_by_one.add();
+  reading_ = true;
+  one_by_one_to_end_ = true;
+  one_by_one_ = 1;
+  const MonoTime as_of = loop_.now();
+  auto answered = [this, alive = alive_, as_of] {
+    if (!*alive || --one_by_one_ > 0) return;
+    reading_ = false;
+    if (!running_) return;
+    if (one_by_one_to_end_) listener_.on_read_to_end(as_of);
+    if (!listener_.on_entries_done()) held_ = true;
+    again(kPause / 3);
+  };
+  for (auto& s : streams_) {
+    if (!s.known) continue;
+    ++one_by_one_;
+    client_.call(
+        {"XREAD", "COUNT", kCount, "STREAMS", s.key, s.position.text()}, s.key, Millis(300),
+        [this, alive = alive_, from = s.from, answered](redis::Outcome& o) {
+          if (!*alive) return;
+          Stream* stream = find(from);
+          one_by_one_to_end_ &= o.done();
+          if (stream && o.done() && running_) one_by_one_to_end_ &= take(*stream, o.value()[0][1]);
+          answered();
+        },
+        redis::kBlocking);
+  }
+  answered();
+}
+
+/// False: read no further. `to_end`: no stream has more than this.
+bool Inbox::take(redis::Reply::View streams, bool& to_end) {
+  std::size_t at = 0;
+  for (auto stream : streams) {
+    const std::string_view key = stream[0].text();
+    while (at < asked_.size() && streams_[asked_[at]].key != key) ++at;
+    if (at == asked_.size()) break;
+    to_end &= take(streams_[asked_[at]], stream[1]);
+  }
+  return listener_.on_entries_done();
+}
+
+/// True when it has nothing behind these.
+bool Inbox::take(Stream& s, redis::Reply::View entries) {
+  std::size_t n = 0;
+  for (auto entry : entries) {
+    ++n;
+    const auto id = StreamId::parse(entry[0].text());
+    if (!id || *id <= s.position) continue;
+    s.position = *id;
+    if (s.from.empty()) {
+      door(entry[1]);
+      continue;
+    }
+    std::string_view d, q;
+    const auto fields = entry[1];
+    for (auto it = fields.begin(); it != fields.end(); ++it) {
+      const std::string_view name = (*it).text();
+      if (++it == fields.end()) break;
+      if (name == "d") d = (*it).text();
+      if (name == "q") q = (*it).text();
+    }
+    stats_.entries_received.add();
+    stats_.bytes_received.add(d.size() + q.size());
+    listener_.on_entry(s.from, *id, d, q);
+  }
+  return n < kCounted;
+}
+
+void Inbox::door(redis::Reply::View fields) {
+  listener_.on_door(fields[0].text(),
+                    static_cast<std::uint64_t>(std::max<std::int64_t>(fields[1].integer().value_or(0), 0)));
+}
+
+/// Whole nodes of a stream only, which costs Redis next to nothing; the senders hear how far this node is.
+void Inbox::trim() {
+  const MonoTime now = loop_.now();
+  if (now < moving_until_) return;
+  next_trim_ = now + kTrim;
+  redis::Connection* c = client_.connection(slot_, redis::kControl);
+  if (!c) return;
+  for (auto& s : streams_) {
+    if (s.position == s.trimmed) continue;
+    s.trimmed = s.position;
+    const std::string id = StreamId{s.position.epoch, s.position.sequence + 1}.text();
+    stats_.trims.add();
+    redis::call(*c, {"XTRIM", s.key, "MINID", "~", id}, [](redis::Outcome&) {});
+    listener_.on_trimmed(s.from, s.position);
+  }
+}
+
+}  // namespace sb::cluster

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cluster/stats.h"
+#include "cluster/stream_id.h"
+#include "io/event_loop.h"
+#include "redis/client.h"
+#include "store/redis_keys.h"
+
+namespace sb::cluster {
+
+/// The streams on which this node hears from the others: all are read with one XREAD, which waits in Redis for what
+/// comes. Each has a position; what is behind it was handed on, and is taken away now and then. PROTOCOLS 2. Owner: the
+/// store thread.
+class Inbox final : io::Timer, redis::Handler {
+ public:
+  class Listener {
+   public:
+    /// An entry, in the order of its stream; each once.
+    virtual void on_entry(const std::string& from, StreamId id, std::string_view d, std::string_view q) = 0;
+    /// Behind the entries of one reply. False: read no further until resume().
+    virtual bool on_entries_done() = 0;
+    /// Everything that Redis had at `as_of` was handed on.
+    virtual void on_read_to_end(MonoTime as_of) = 0;
+    /// What stands in the stream at or before `id` was handed on, and taken away.
+    virtual void on_trimmed(const std::string& from, StreamId id) = 0;
+    /// Redis could not be read for a moment, or has forgotten something: it may be another one.
+    virtual void on_interrupted() = 0;
+    /// Somebody has rung.
+    virtual void on_door(std::string_view what, std::uint64_t epoch) = 0;
+
+   protected:
+    ~Listener() = default;
+  };
+
+  Inbox(io::EventLoop& loop, redis::Client& client, const store::RedisKeys& keys, std::string node, Listener& listener,
+        Stats& stats);
+  ~Inbox();
+
+  /// Has a stream for each of these, and the one of the door; `done` when Redis has them and their positions are known:
+  /// reading begins there, or goes on where it was.
+  void open(const std::vector<std::string>& from, std::function<void()> done);
+  /// Reads from now on.
+  void start();
+  void stop();
+  /// After on_entries_done() said no.
+  void resume();
+  /// Whoever wrote it is gone: it is read for another minute.
+  void forget(const std::string& from);
+
+ private:
+  static constexpr Millis kBlock{100};
+  struct Stream {
+    std::string from, key;
+    StreamId position, trimmed;
+    MonoTime gone_at = kNever;
+    bool known = false;  ///< Redis has it, and the position is right
+  };
+  void on_timer() override;
+  void on_outcome(redis::Outcome& outcome, std::uint64_t tag) override;
+  void read();
+  void read_one_by_one();
+  void failed(const redis::Outcome& o);
+  bool take(redis::Reply::View streams, bool& to_end);
+  bool take(Stream& s, redis::Reply::View entries);
+  void door(redis::Reply::View fields);
+  void ensure();
+  void trim();
+  void drop_gone();
+  void again(Millis after);
+  Stream* find(std::string_view from);
+
+  io::EventLoop& loop_;
+  redis::Client& client_;
+  const store::RedisKeys& keys_;
+  const std::string node_;
+  const std::uint16_t slot_;
+  Listener& listener_;
+  Stats& stats_;
+  std::deque<Stream> streams_;
+  std::vector<std::size_t> asked_;  ///< of streams_, in the order of the read that is under way
+  std::vector<std::function<void()>> opening_;
+  bool running_ = false, reading_ = false, held_ = false, ensuring_ = false, ensure_again_ = false;
+  bool interrupted_ = false;  ///< to be told behind the next read that succeeds
+  unsigned one_by_one_ = 0;   ///< replies that are awaited
+  bool one_by_one_to_end_ = false;
+  MonoTime asked_at_{}, next_ensure_{}, next_trim_{}, moving_until_{};
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace sb::cluster

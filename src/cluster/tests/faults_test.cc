@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT
+// Three nodes and a real Redis, and what breaks.
+#include "cluster/tests/nodes.h"
+#include "redis/tests/topologies.h"
+
+namespace sb::cluster::testing {
+namespace {
+
+using redis::testing::RedisServer;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+/// Sends numbers from one node at full speed, and says what the others have of them.
+struct Stream {
+  explicit Stream(Nodes& n) : nodes(n) {}
+  void push(int n) {
+    for (int i = 0; i < n; ++i) {
+      const int number = sent++;
+      nodes[0].publish("t", std::to_string(number), 1, [this, number](bool ok) {
+        if (ok)
+          acknowledged.push_back(number);
+        else
+          ++failed;
+      });
+    }
+    nodes.turn();
+  }
+  bool all_answered() const { return acknowledged.size() + failed == static_cast<std::size_t>(sent); }
+  /// Every acknowledged one is there, each once and in order.
+  void check(const Node& n) const {
+    std::vector<int> have;
+    for (auto& g : n.got) have.push_back(std::stoi(g.payload));
+    EXPECT_TRUE(std::is_sorted(have.begin(), have.end())) << n.name;
+    EXPECT_EQ(std::adjacent_find(have.begin(), have.end()), have.end()) << n.name << " has one twice";
+    std::size_t missing = 0;
+    for (int i : acknowledged) missing += !std::binary_search(have.begin(), have.end(), i);
+    EXPECT_EQ(missing, 0u) << n.name << " of " << acknowledged.size();
+  }
+  Nodes& nodes;
+  int sent = 0;
+  std::size_t failed = 0;
+  std::vector<int> acknowledged;
+};
+
+struct Faults : ::testing::Test {
+  void SetUp() override { NEEDS_REDIS(); }
+};
+
+TEST_F(Faults, ConnectionsThatAreCutLoseNothing) {
+  RedisServer server;
+  Nodes nodes(url_of(server));
+  nodes.three();
+  Stream s(nodes);
+  for (int round = 0; round < 30; ++round) {
+    const auto end = std::chrono::steady_clock::now() + Millis(60);
+    while (std::chrono::steady_clock::now() < end) s.push(20);
+    server.ask({"CLIENT", "KILL", "TYPE", "normal"});
+  }
+  ASSERT_TRUE(nodes.until([&] { return s.all_answered(); }));
+  EXPECT_EQ(s.failed, 0u);
+  ASSERT_TRUE(nodes.until([&] { return nodes[1].got.size() == nodes[2].got.size() && !nodes[1].got.empty(); }));
+  nodes.run_for(Millis(200));
+  s.check(nodes[1]);
+  s.check(nodes[2]);
+  EXPECT_GT(nodes[0].writer.stats().repairs, 10u);
+  EXPECT_GT(nodes[1].compares, 3u) << "after a reconnect";
+  for (auto& n : nodes.nodes) EXPECT_EQ(n->fences, 0u);
+}
+
+TEST_F(Faults, ARestartFromNothingLosesNothing) {
+  RedisServer server({"--appendonly", "no"});
+  Nodes nodes(url_of(server));
+  nodes.three();
+  Stream s(nodes);
+  nodes[1].want("b", Interest::none, Interest::live);
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 200; ++i) s.push(10);
+    server.kill();
+    nodes.run_for(Millis(300));
+    s.push(10);
+    server.start();
+    ASSERT_TRUE(nodes.until([&] { return s.all_answered(); }));
+  }
+  EXPECT_EQ(s.failed, 0u);
+  ASSERT_TRUE(
+      nodes.until([&] { return !nodes[1].got.empty() && nodes[1].got.back().payload == nodes[2].got.back().payload; }));
+  nodes.run_for(Millis(300));
+  s.check(nodes[1]);
+  s.check(nodes[2]);
+  for (auto& n : nodes.nodes) {
+    EXPECT_EQ(n->fences, 0u) << "nobody was buried for what Redis forgot";
+    EXPECT_EQ(n->cluster.members().size(), 2u);
+  }
+  EXPECT_EQ(nodes[0].wanted_by("b").size(), 1u);
+}
+
+TEST_F(Faults, AFailoverThatForgetsLosesNothing) {
+  RedisServer primary, replica({"--replicaof", "127.0.0.1 " + std::to_string(primary.port())});
+  Nodes nodes(url_of(primary));
+  auto until_in_step = [&] {
+    return nodes.until([&] { return replica.ask({"INFO"}).find("master_link_status:up") != std::string::npos; });
+  };
+  ASSERT_TRUE(until_in_step());
+  nodes.three();
+  Stream s(nodes);
+  for (int i = 0; i < 100; ++i) s.push(10);
+  nodes.run_for(Millis(100));
+  replica.ask({"REPLICAOF", "NO", "ONE"});  // it hears nothing more
+  for (int i = 0; i < 300; ++i) s.push(10);
+  ASSERT_TRUE(nodes.until([&] { return s.all_answered(); }));
+  // The same address, with what the replica has.
+  primary.ask({"CONFIG", "SET", "masterauth", ""});
+  primary.ask({"REPLICAOF", "127.0.0.1", std::to_string(replica.port())});
+  ASSERT_TRUE(nodes.until([&] { return primary.ask({"INFO"}).find("master_link_status:up") != std::string::npos; }));
+  primary.ask({"REPLICAOF", "NO", "ONE"});
+  primary.ask({"CLIENT", "KILL", "TYPE", "normal"});
+  for (int i = 0; i < 300; ++i) s.push(10);
+  ASSERT_TRUE(nodes.until([&] { return s.all_answered(); }));
+  ASSERT_TRUE(nodes.until([&] { return nodes[1].got.back().payload == nodes[2].got.back().payload; }));
+  nodes.run_for(Millis(300));
+  EXPECT_EQ(s.failed, 0u);
+  s.check(nodes[1]);
+  s.check(nodes[2]);
+  EXPECT_GT(nodes[0].writer.stats().repeated, 0u);
+}
+
+TEST_F(Faults, AnInboxThatWasDeletedIsMadeAgain) {
+  RedisServer server;
+  Nodes nodes(url_of(server));
+  nodes.three();
+  Stream s(nodes);
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 100; ++i) s.push(10);
+    server.ask({"DEL", "sb:{n:b}:in:a", "sb:{n:b}:in:", "sb:{n:c}:in:a"});
+    ASSERT_TRUE(nodes.until([&] { return s.all_answered(); }));
+  }
+  ASSERT_TRUE(nodes.until([&] { return nodes[1].got.back().payload == nodes[2].got.back().payload; }));
+  nodes.run_for(Millis(1500));
+  s.check(nodes[1]);
+  s.check(nodes[2]);
+  EXPECT_EQ(server.ask({"EXISTS", "sb:{n:b}:in:a", "sb:{n:b}:in:"}), "2");
+}
+
+TEST_F(Faults, ANodeThatStandsStillIsBuriedAndComesBack) {
+  RedisServer server;
+  Nodes nodes(url_of(server));
+  nodes.lease = Millis(1500);
+  nodes.three();
+  Stream s(nodes);
+  nodes[1].want("b", Interest::none, Interest::live);
+  ASSERT_TRUE(nodes.until([&] { return nodes[0].wanted_by("b").size() == 1; }));
+  const auto number = nodes[0].number("b");
+  const auto epoch = nodes[0].cluster.members()[0].epoch;
+  nodes.pause("b");
+  s.push(10);
+  ASSERT_TRUE(nodes.until([&] { return s.all_answered(); })) << "what a stream takes is enough";
+  bool known = false;
+  nodes[0].want("x", Interest::none, Interest::live, [&] { known = true; });
+  ASSERT_TRUE(nodes.until([&] { return known; }));
+  ASSERT_TRUE(nodes.until([&] { return nodes[0].cluster.members().size() == 1; }));
+  EXPECT_THAT(nodes[0].wants[number], IsEmpty());
+  ASSERT_TRUE(nodes.until([&] { return nodes[0].cleaned.size() + nodes[2].cleaned.size() == 1; }));
+  EXPECT_THAT(nodes[0].cleaned, ElementsAre(std::pair(std::string("b"), epoch))) << "the first of them by name";
+  ASSERT_TRUE(nodes.until([&] { return server.ask({"HEXISTS", "sb:{default}:nodes", "b"}) == "0"; }));
+  EXPECT_EQ(server.ask({"EXISTS", "sb:{n:b}:in:a", "sb:{n:b}:in:c", "sb:{n:b}:in:"}), "0");
+  EXPECT_EQ(server.ask({"GET", "sb:{n:b}:fenced"}), std::to_string(epoch));
+  s.push(10);
+  ASSERT_TRUE(nodes.until([&] { return s.all_answered(); }));
+
+  // It writes nothing of what it still had, and begins again.
+  int failed = 0;
+  nodes[1].publish("t", "late", 1, [&](bool ok) { failed += !ok; });
+  nodes.go_on("b");
+  ASSERT_TRUE(nodes.until([&] { return nodes[1].fences == 1 && nodes[1].joins == 2 && nodes.all_in(); }));
+  EXPECT_EQ(failed, 1);
+  EXPECT_THAT(nodes[0].payloads(), IsEmpty());
+  EXPECT_EQ(nodes[0].wanted_by("b").size(), 1u) << "told anew";
+  EXPECT_EQ(nodes[0].number("b"), number);
+  EXPECT_EQ(nodes[1].wanted_by("a").size(), 1u);
+  nodes[0].publish("t", "1000");
+  nodes[1].publish("t", "1001");
+  ASSERT_TRUE(nodes.until([&] {
+    return !nodes[1].got.empty() && nodes[1].got.back().payload == "1000" && !nodes[0].got.empty() &&
+           nodes[0].got.back().payload == "1001";
+  }));
+  s.check(nodes[2]);
+}
+
+TEST_F(Faults, AKilledNodeComesBackBeforeAnybodyHasNoticed) {
+  RedisServer server;
+  Nodes nodes(url_of(server));
+  nodes.three();
+  nodes[2].want("old", Interest::none, Interest::live);
+  ASSERT_TRUE(nodes.until([&] { return nodes[0].wanted_by("c").size() == 1; }));
+  const auto number = nodes[0].number("c");
+  const auto epoch = nodes[0].cluster.members()[1].epoch;
+  nodes.kill("c");
+  nodes[0].publish("t", "for the life before");
+  Node& c = nodes.add("c");
+  ASSERT_TRUE(nodes.until([&] { return c.joins == 1 && nodes.all_in(); }, Seconds(10)));
+  EXPECT_THAT(c.cleaned, Contains(std::pair(std::string("c"), epoch))) << "its own earlier life";
+  nodes[0].publish("t", "new");
+  ASSERT_TRUE(nodes.until([&] { return !c.got.empty(); }));
+  EXPECT_THAT(c.payloads(), ElementsAre("new"));
+  EXPECT_THAT(nodes[0].wants[number], IsEmpty());
+}
+
+TEST_F(Faults, WhoLeavesIsNotWaitedFor) {
+  RedisServer server;
+  Nodes nodes(url_of(server));
+  nodes.three();
+  nodes[2].want("c", Interest::none, Interest::live);
+  bool left = false, sent = false;
+  nodes[2].publish("t", "last", 1, [&](bool ok) { sent = ok; });
+  nodes[2].cluster.leave([&] { left = true; });
+  const auto begin = std::chrono::steady_clock::now();
+  ASSERT_TRUE(nodes.until([&] { return left && nodes[0].cluster.members().size() == 1; }));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, Seconds(1));
+  EXPECT_TRUE(sent);
+  EXPECT_THAT(nodes[0].payloads(), ElementsAre("last"));
+  nodes.kill("c");
+  EXPECT_EQ(server.ask({"EXISTS", "sb:{n:c}:in:a", "sb:{n:c}:in:", "sb:{n:c}:lease"}), "0");
+  EXPECT_EQ(server.ask({"HEXISTS", "sb:{default}:nodes", "c"}), "0");
+  EXPECT_THAT(nodes[0].cleaned, IsEmpty()) << "it has done that itself";
+  bool known = false;
+  nodes[0].want("x", Interest::none, Interest::live, [&] { known = true; });
+  ASSERT_TRUE(nodes.until([&] { return known; }));
+  EXPECT_EQ(nodes[0].cluster.stats().late_barriers.get(), 0u);
+}
+
+TEST_F(Faults, WithoutRedisItIsSaidAndComesBack) {
+  RedisServer server;
+  Nodes nodes(url_of(server));
+  nodes.lease = Millis(1500);
+  nodes.three();
+  server.pause();
+  int done = 0, known = 0;
+  nodes[0].publish("t", "1", 1, [&](bool) { ++done; });
+  nodes[0].want("x", Interest::none, Interest::live, [&] { ++known; });
+  ASSERT_TRUE(nodes.until([&] { return !nodes[0].cluster.fresh(nodes[0].loop.now()); }));
+  ASSERT_TRUE(nodes.until([&] { return known == 1; })) << "local clients go on";
+  nodes.run_for(Millis(2500));
+  EXPECT_EQ(done, 0) << "nobody has it";
+  server.resume();
+  ASSERT_TRUE(nodes.until([&] { return done == 1 && nodes[0].cluster.fresh(nodes[0].loop.now()); }));
+  ASSERT_TRUE(nodes.until([&] { return nodes.all_in(); }));
+  for (auto& n : nodes.nodes) EXPECT_EQ(n->fences, 0u) << "the first one back buries nobody";
+  EXPECT_THAT(nodes[1].payloads(), ElementsAre("1"));
+}
+
+TEST_F(Faults, OneOfTheNodesSurvivesAllOthers) {
+  RedisServer server;
+  Nodes nodes(url_of(server));
+  nodes.lease = Millis(1000);
+  nodes.three();
+  nodes.kill("a");
+  nodes.kill("c");
+  ASSERT_TRUE(nodes.until([&] { return nodes[0].cluster.members().empty() && nodes[0].cleaned.size() == 2; }));
+  ASSERT_TRUE(nodes.until([&] { return server.ask({"HKEYS", "sb:{default}:nodes"}) == "b"; }));
+}
+
+TEST_F(Faults, ANodeFindsTheDeadOfBeforeAndIsIn) {
+  RedisServer server;
+  Nodes nodes(url_of(server));
+  nodes.lease = Millis(1000);
+  nodes.three();
+  nodes.nodes.clear();
+  std::this_thread::sleep_for(Millis(1100));  // their leases are over: nobody was there to see it
+  Node& d = nodes.add("d");
+  const auto begin = std::chrono::steady_clock::now();
+  ASSERT_TRUE(nodes.until([&] { return d.joins == 1; }));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, Millis(900)) << "it does not wait until they are buried";
+  ASSERT_TRUE(nodes.until([&] { return server.ask({"HKEYS", "sb:{default}:nodes"}) == "d"; }));
+}
+
+}  // namespace
+}  // namespace sb::cluster::testing

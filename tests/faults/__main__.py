@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""`./dev faults`: a long series."""
+import argparse
+import fnmatch
+import random
+import shutil
+import sys
+from pathlib import Path
+
+from faults import fault, table
+from faults.catalogue import Fault, every
+from lib.broker import ROOT, binary
+from lib.cluster import Cluster, knows_redis
+from tools.cluster.process import StartError
+
+WORK = ROOT / "build" / "faults"
+PAGE = ROOT / "docs" / "faults.md"
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./dev faults", description="Breaks a cluster under load, and looks what that costs.")
+    parser.add_argument("name", nargs="?", default="all", metavar="NAME[:TOPOLOGY]",
+                        help="a fault, a pattern as 'cut-*', or all (the default), with any topology or one of single, sentinel, cluster")
+    parser.add_argument("times", nargs="?", type=int, default=1, metavar="TIMES", help="runs of each; 1 by default")
+    parser.add_argument("--fresh", action="store_true", help="a new cluster for each run, instead of one as long as all is well")
+    parser.add_argument("--seed", type=int, help="of all runs; by default each has one of its own")
+    parser.add_argument("--doc", action="store_true", help="writes docs/faults.md with the results")
+    parser.add_argument("--list", action="store_true", help="says which faults there are")
+    o = parser.parse_args()
+    if o.times < 1:
+        parser.error("TIMES: at least 1")
+    return o
+
+
+def chosen(text: str) -> list[tuple[Fault, str]]:
+    name, _, topology = text.partition(":")
+    return [(f, t) for f, t in every() if name == "all" or fnmatch.fnmatchcase(f.name, name) if topology in ("", t)]
+
+
+class Series:
+    """The clusters of a series: one for each topology at most."""
+
+    def __init__(self, fresh: bool):
+        self._fresh, self._clusters, self._made = fresh, {}, 0
+        shutil.rmtree(WORK, ignore_errors=True)
+
+    def cluster(self, topology: str) -> Cluster:
+        if topology not in self._clusters:
+            for other in list(self._clusters):  # one at a time: a machine has better things to do
+                self.end(other)
+            self._made += 1
+            self._clusters[topology] = made = Cluster(topology, WORK / f"{self._made}-{topology}", relayed=True)
+            made.start()
+        return self._clusters[topology]
+
+    def after(self, outcome: fault.Outcome) -> None:
+        """A cluster in which something went wrong is not used again, and its files stay."""
+        if self._fresh or not outcome.ok:
+            self.end(outcome.topology, keep=not outcome.ok)
+
+    def end(self, topology: str, keep: bool = False) -> None:
+        cluster = self._clusters.pop(topology, None)
+        if not cluster:
+            return
+        for end in cluster.stop():
+            print(end)
+            keep = True
+        if not keep:
+            shutil.rmtree(cluster.directory, ignore_errors=True)
+        else:
+            print(f"  files: {cluster.directory}")
+
+    def close(self) -> None:
+        for topology in list(self._clusters):
+            self.end(topology)
+
+
+def run_all(o: argparse.Namespace, pairs: list[tuple[Fault, str]]) -> list[fault.Outcome]:
+    outcomes, series = [], Series(o.fresh)
+    try:
+        for topology in dict.fromkeys(t for _, t in pairs):
+            for _ in range(o.times):
+                for one, _ in [pair for pair in pairs if pair[1] == topology]:
+                    seed = o.seed if o.seed is not None else random.SystemRandom().randrange(1, 1 << 31)
+                    outcome = fault.run(one, series.cluster(topology), seed, hurry=random.Random(seed).random() < 0.5)
+                    outcomes.append(outcome)
+                    print(outcome.explain(), flush=True)
+                    series.after(outcome)
+    except KeyboardInterrupt:
+        print("interrupted")
+    finally:
+        series.close()
+    return outcomes
+
+
+def main() -> int:
+    o = options()
+    pairs = chosen(o.name)
+    if o.list:
+        for one in {f.name: f for f, _ in pairs}.values():
+            print(f"{one.name:<20} {', '.join(one.topologies):<26} {one.text}")
+        return 0
+    if not pairs:
+        print(f"faults: there is no {o.name}; see ./dev faults --list", file=sys.stderr)
+        return 2
+    if not knows_redis():
+        print(f'faults: {binary()} does not know store.kind = "redis"', file=sys.stderr)
+        return 1
+    try:
+        outcomes = run_all(o, pairs)
+    except StartError as error:
+        print(f"faults: {error}", file=sys.stderr)
+        return 1
+    print("\n" + table.markdown(outcomes))
+    if o.doc:
+        PAGE.write_text(table.document(outcomes))
+    return 0 if outcomes and all(outcome.ok for outcome in outcomes) else 1
+
+
+sys.exit(main())

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""Clusters that faults are tried on, used again as long as all is well."""
+import pytest
+
+from lib.cluster import Cluster, need_redis_store
+from lib.redis import available
+
+
+class Stage:
+    """The cluster of one topology."""
+
+    def __init__(self, kind: str, tmp_path_factory):
+        self._kind, self._new_path, self._cluster = kind, tmp_path_factory.mktemp, None
+
+    def cluster(self) -> Cluster:
+        if not self._cluster:
+            self._cluster = Cluster(self._kind, self._new_path(self._kind), relayed=True)
+            self._cluster.start()
+        return self._cluster
+
+    def clear(self) -> list[str]:
+        """The next test gets a new one. What there is to say about the end of this one."""
+        cluster, self._cluster = self._cluster, None
+        return cluster.stop() if cluster else []
+
+
+@pytest.fixture(scope="session")
+def stage(request, tmp_path_factory):
+    need_redis_store()
+    if not available():
+        pytest.skip("there is no redis-server on this machine")
+    made = Stage(request.param, tmp_path_factory)
+    yield made
+    ends = made.clear()
+    assert not ends, "\n".join(ends)

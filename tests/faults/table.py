@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""What a series of runs has shown, for the terminal and for docs/faults.md."""
+from statistics import median
+
+from faults.catalogue import FAULTS
+from faults.fault import Outcome
+
+COLUMNS = ("Fault", "Redis", "Runs", "Broken", "Acknowledged", "Lost", "QoS 2 twice", "Out of order", "Pause, median",
+           "Pause, worst")
+HEAD = """# What breaks, and what that costs
+
+<!-- Written by `./dev faults --doc`; do not edit. -->
+
+Three brokers on one Redis are under load, something breaks and is mended, and `signalbox verify` looks at what became of
+every message: numbered messages of QoS 1 and 2, clients with durable sessions spread over all nodes, that lose their
+connections and move besides. A run is *broken* when an acknowledged message was lost, a message of QoS 2 came twice, messages of
+a publisher changed their order, a session was forgotten, a broker died by itself, or the cluster did not become
+healthy again. The *pause* is the longest time for which a subscriber got nothing.
+
+`./dev faults redis-kill:sentinel 20` repeats one; `./dev faults all 20 --doc` breaks everything twenty times and writes this
+page. Each run says its seed, and `--seed` takes it. [CONTRIBUTING](../CONTRIBUTING.md#how-to-break-a-cluster) says how to add one.
+
+## The faults
+"""
+
+
+def rows(outcomes: list[Outcome]) -> list[tuple[str, ...]]:
+    """One for each fault and topology that was run, in the order of the first runs."""
+    groups: dict[tuple[str, str], list[Outcome]] = {}
+    for outcome in outcomes:
+        groups.setdefault((outcome.fault, outcome.topology), []).append(outcome)
+    return [_row(*key, runs) for key, runs in groups.items()]
+
+
+def _row(fault: str, topology: str, runs: list[Outcome]) -> tuple[str, ...]:
+    def total(name: str) -> str:
+        return str(sum(getattr(run, name) for run in runs))
+    pauses = [run.pause for run in runs]
+    return (fault, topology, str(len(runs)), str(sum(not run.ok for run in runs)), total("acknowledged"), total("lost"),
+            total("qos2_duplicates"), total("reordered"), f"{median(pauses):.2f} s", f"{max(pauses):.2f} s")
+
+
+def markdown(outcomes: list[Outcome]) -> str:
+    table = [COLUMNS, ("---", "---") + ("--:",) * (len(COLUMNS) - 2)] + rows(outcomes)
+    return "\n".join("| " + " | ".join(row) + " |" for row in table)
+
+
+def document(outcomes: list[Outcome]) -> str:
+    """docs/faults.md."""
+    said = [f"- **{f.name}** ({', '.join(f.topologies)}): {f.text}" for f in FAULTS.values()]
+    page = HEAD + "\n" + "\n".join(said) + "\n"
+    return page + (f"\n## Results\n\n{markdown(outcomes)}\n" if outcomes else "")

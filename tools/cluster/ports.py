@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+"""Ports for servers of ours on 127.0.0.1."""
+import random
+import socket
+
+# A Redis of a cluster also takes the port 10,000 above. Both lie below those that the system gives to clients
+# (/proc/sys/net/ipv4/ip_local_port_range, from 32768), so that no connection can take one before its server does.
+FIRST, LAST, BUS = 10_100, 22_000, 10_000
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on, nor on those BUS above them."""
+    found: list[int] = []
+    for port in random.SystemRandom().sample(range(FIRST, LAST), LAST - FIRST):
+        if len(found) == count:
+            return found
+        if is_free(port) and is_free(port + BUS):
+            found.append(port)
+    raise OSError(f"there are no {count} free ports between {FIRST} and {LAST}")
