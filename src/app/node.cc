@@ -15,7 +15,8 @@
 namespace sb::app {
 namespace {
 
-constexpr Millis kDrainTime{5000};       // for the last output of clients that read slowly
+constexpr Millis kDrainTime{5000};       // of a process that ends; for the last output of clients that read slowly
+constexpr double kDrainPace = 4;         // seconds of it in which all connections begin to end
 constexpr std::size_t kSpareFiles = 64;  // descriptors that are not connections
 
 /// Raises the limit of open files as far as this process may; answers how many connections it allows.
@@ -126,7 +127,16 @@ std::string BrokerNode::open_store(const std::function<bool()>& ends) {
       node_.log_changed(filter, log);
   };
   store_ = std::make_unique<store::Service>();
-  return open_stores(config_, on_log, *store_, ends);
+  if (config_.store.kind == config::StoreKind::redis) {
+    node_.hold = Millis(config_.redis.hold);
+    cluster::Options o;
+    o.node = config_.node.name;
+    o.detail = SIGNALBOX_VERSION;
+    o.lease = Millis(config_.cluster.lease);
+    o.inbox_bytes = config_.cluster.inbox_bytes;
+    cluster_ = std::make_unique<ClusterNode>(node_, std::move(o), [this] { send_clients_away(); });
+  }
+  return open_stores(config_, on_log, *store_, cluster_.get(), ends);
 }
 
 void BrokerNode::make_shards() {
@@ -138,6 +148,10 @@ void BrokerNode::make_shards() {
     shards_.back()->set_half_open_bound((config_.limits.half_open + shards - 1) / shards);
     shard_stores_.push_back(std::make_unique<store::ShardStores>(*store_, shards_[i]->loop()));
     broker::Stores s{&shard_stores_[i]->logs(), &shard_stores_[i]->sessions(), &shard_stores_[i]->retained()};
+    if (cluster_) {
+      peers_.push_back(std::make_unique<cluster::ShardPeers>(cluster_->cluster(), store_->loop(), shards_[i]->loop()));
+      s.peers = peers_.back().get();
+    }
     auto core = std::make_unique<broker::Core>(node_, i, shards_[i]->loop(), s);
     node_.cores[i] = core.get();
     shards_[i]->set_core(std::move(core));
@@ -275,18 +289,7 @@ std::string BrokerNode::listener_options(const config::Config& c, const config::
   return {};
 }
 
-std::string BrokerNode::start(const std::function<bool()>& ends) {
-  if (std::string why = load_users(config_); !why.empty()) return why;
-  if (std::string why = load_tokens(config_); !why.empty()) return why;
-  if (std::string why = load_certificate_map(config_); !why.empty()) return why;
-  if (std::string why = load_rights(config_); !why.empty()) return why;
-  if (std::string why = load_bans(config_); !why.empty()) return why;
-  set_events(config_);
-  if (std::string why = redis_login_.load(config_, *login_); !why.empty()) return why;
-  node_.authorizer = &redis_login_.authorizer(*node_.authorizer);
-  if (std::string why = back_ends_.load(config_, *login_); !why.empty()) return why;
-  if (std::string why = open_store(ends); !why.empty()) return why;
-  make_shards();
+std::string BrokerNode::open_listeners() {
   for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
     const auto& l = config_.listeners[i];
     if (!l.bind.enabled()) continue;
@@ -300,6 +303,39 @@ std::string BrokerNode::start(const std::function<bool()>& ends) {
     listeners_.push_back({key, config::to_string(l.kind), std::move(*acceptor)});
   }
   if (listeners_.empty()) return "no listener is on: set listeners.mqtt.bind, for example to 127.0.0.1:1883";
+  return {};
+}
+
+std::string BrokerNode::open_admin() {
+  std::vector<net::Shard*> shards;
+  std::vector<Drain::Listener> listeners;
+  for (auto& s : shards_) shards.push_back(s.get());
+  for (auto& l : listeners_) listeners.push_back({l.key, l.acceptor.get()});
+  drain_ = std::make_unique<Drain>(node_, std::move(shards), std::move(listeners));
+  if (!config_.admin.bind.enabled()) return {};
+  std::vector<NodeControl::Listener> listed;
+  for (auto& l : listeners_) listed.push_back({l.kind, l.acceptor.get()});
+  const bool memory = config_.store.kind == config::StoreKind::memory;
+  control_ = std::make_unique<NodeControl>(NodeControl::Parts{
+      back_ends_.control(), node_, store_->backend(), memory ? "memory" : "embedded", *drain_, std::move(listed)});
+  control_->set_drain_rate(config_.node.drain_rate);
+  return admin_.open(config_, back_ends_.control(), *control_);
+}
+
+std::string BrokerNode::start(const std::function<bool()>& ends) {
+  if (std::string why = load_users(config_); !why.empty()) return why;
+  if (std::string why = load_tokens(config_); !why.empty()) return why;
+  if (std::string why = load_certificate_map(config_); !why.empty()) return why;
+  if (std::string why = load_rights(config_); !why.empty()) return why;
+  if (std::string why = load_bans(config_); !why.empty()) return why;
+  set_events(config_);
+  if (std::string why = redis_login_.load(config_, *login_); !why.empty()) return why;
+  node_.authorizer = &redis_login_.authorizer(*node_.authorizer);
+  if (std::string why = back_ends_.load(config_, *login_); !why.empty()) return why;
+  if (std::string why = open_store(ends); !why.empty()) return why;
+  make_shards();
+  if (std::string why = open_listeners(); !why.empty()) return why;
+  if (std::string why = open_admin(); !why.empty()) return why;
 
   running_ = true;
   store_->start();
@@ -321,11 +357,13 @@ std::string BrokerNode::start(const std::function<bool()>& ends) {
     sys_timer_->set_interval(Seconds(config_.sys.interval));
     for (auto& l : listeners_) l.acceptor->start(*shards_.front(), all, bound);
   });
+  admin_.start();
   return {};
 }
 
 std::vector<std::string> BrokerNode::listening() const {
   std::vector<std::string> lines;
+  if (std::string line = admin_.line(); !line.empty()) lines.push_back(std::move(line));
   for (auto& l : listeners_) lines.push_back(fmt::format("listening {} {}", l.kind, l.acceptor->address()));
   return lines;
 }
@@ -356,6 +394,8 @@ void BrokerNode::reload(const config::Config& next) {
       core->bans_changed();
     });
   node_.shared_strategy = strategy_of(now.session.shared_strategy);
+  if (std::string why = admin_.reload(now); !why.empty()) log::error("{}; the token stays as it was", why);
+  if (control_) control_->set_drain_rate(now.node.drain_rate);
   for (auto& l : listeners_) {
     for (std::size_t i = 0; i < now.listeners.size(); ++i) {
       if (config::listener_name(now, i) != l.key) continue;
@@ -375,28 +415,41 @@ void BrokerNode::reload(const config::Config& next) {
 }
 
 void BrokerNode::drain() {
-  node_.shutting_down = true;
+  auto until = std::chrono::steady_clock::now() + kDrainTime;
   on_loop(*shards_.front(), [&] {
     sys_timer_.reset();
     memory_watch_.reset();
-    for (auto& l : listeners_) l.acceptor->close();
+    const double connections = static_cast<double>(drain_->connections());
+    drain_->begin(std::max<double>(config_.node.drain_rate, connections / kDrainPace));
   });
-  for (auto& s : shards_)
-    s->loop().post_fn([shard = s.get()] { shard->shut_down_all(mqtt::Reason::server_shutting_down); });
-  auto until = std::chrono::steady_clock::now() + kDrainTime;
-  auto connected = [&] { return std::any_of(shards_.begin(), shards_.end(), [](auto& s) { return s->load() > 0; }); };
-  while (connected() && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(Millis(10));
+  while (drain_->connections() > 0 && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(Millis(10));
+  admin_.stop();
   stop();
+}
+
+/// Any thread: the node is no member any more, and what its clients rely on may be another node's.
+void BrokerNode::send_clients_away() {
+  for (auto& s : shards_)
+    s->loop().post_fn([shard = s.get()] { shard->shut_down_some(mqtt::Reason::server_busy, SIZE_MAX); });
+}
+
+/// What was asked of the stores is done, then the others hear that this node goes.
+void BrokerNode::leave_cluster() {
+  std::promise<void> left;
+  store_->loop().post_fn([&] { store_->backend().engine->drain([&] { cluster_->leave([&] { left.set_value(); }); }); });
+  left.get_future().wait();
 }
 
 void BrokerNode::stop() {
   if (!running_) return;
   running_ = false;
+  admin_.stop();  // it asks the shards
   threads_->stop();
   threads_->join();
   redis_login_.stop();
   login_.reset();  // answers what waits; nobody hears it any more
   back_ends_.stop();
+  if (cluster_) leave_cluster();
   store_->stop();  // behind everything that the shards have sent it
 }
 

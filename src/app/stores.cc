@@ -79,12 +79,27 @@ std::string redis_options(const config::Config& c, store::RedisOptions& o) {
   o.degrade = c.store.on_no_replica == config::OnNoReplica::degrade;
   o.redo_bytes = c.redis.redo_bytes;
   o.hold = Millis(c.redis.hold);
+  o.scripts = cluster::Scripts::get().all();
+  return {};
+}
+
+/// Runs the loop until the node is a member.
+std::string join_cluster(io::EventLoop& loop, ClusterNode& cluster, const store::RedisStores& stores,
+                         const std::function<bool()>& ends) {
+  cluster.join(stores);
+  log::RateLimit limit(Seconds(5));
+  limit.pass();
+  while (!cluster.joined()) {
+    loop.run_once(Millis(100));
+    if (ends()) return "ended while it waited for the cluster";
+    if (!cluster.joined() && limit.pass()) log::warn("waiting for the cluster: not a member yet");
+  }
   return {};
 }
 
 }  // namespace
 
-std::string open_stores(const config::Config& c, store::OnLog on_log, store::Service& out,
+std::string open_stores(const config::Config& c, store::OnLog on_log, store::Service& out, ClusterNode* cluster,
                         const std::function<bool()>& ends) {
   store::RedisOptions redis;
   const bool in_redis = c.store.kind == config::StoreKind::redis;
@@ -96,7 +111,11 @@ std::string open_stores(const config::Config& c, store::OnLog on_log, store::Ser
     if (c.store.kind == config::StoreKind::embedded) why = make_embedded(c, on_log, b);
     while (in_redis) {
       bool later = false;
-      why = store::open_redis(loop, redis, on_log, b, later);
+      store::RedisStores stores;
+      why = store::open_redis(
+          loop, redis, on_log, b, later,
+          [&](redis::Writer& w, const store::RedisKeys& keys) { return cluster->make(loop, w, keys); }, &stores);
+      if (why.empty()) why = join_cluster(loop, *cluster, stores, ends);
       if (why.empty() || !later) break;
       log::warn("waiting for redis: {}", why);
       if (ends()) return "ended while it waited for Redis";

@@ -77,8 +77,8 @@ class Cluster final : public store::LogPeers,
   void change(const std::vector<ports::Peers::Change>& changes, ports::Peers::Done<void> done);
   void kick(std::string_view node, std::string_view client_id, std::uint64_t epoch, std::function<void()> released);
   void connected(std::string_view client_id, ports::ConnectTime since);
-  /// The retained message of a topic was set, or cleared (""), confirmed: what all nodes are to know of it. `known`: they
-  /// will hear of it.
+  /// The retained message of a topic was set, or cleared (""), confirmed: what all nodes are to know of it. `known`:
+  /// they will hear of it.
   void retained_changed(std::string_view topic, std::string_view entry, std::function<void()> known);
   /// Asks other nodes, all or one; `done` within half a second.
   void ask(std::string_view node, std::string_view kind, std::string_view body, Requests::Done done);

@@ -81,6 +81,17 @@ void check_store(Loaded& loaded) {
         "one of Redis; with the embedded store write \"fsync\", \"interval\" or \"none\"");
 }
 
+void check_admin(Loaded& loaded, const std::map<std::string, std::string>& taken) {
+  const AdminConfig& a = loaded.config.admin;
+  if (!a.bind.enabled() || has_error(loaded, "admin.bind")) return;
+  if (auto other = taken.find(a.bind.text()); other != taken.end())
+    add(loaded, "admin.bind", "admin.bind", quote(a.bind.text()),
+        fmt::format("the same as {}; give each listener its own address", other->second));
+  if (!a.bind.is_local() && a.token_file.empty())
+    add(loaded, "admin.bind", "admin.bind", quote(a.bind.text()),
+        "not a loopback address, so that others could run this broker; set admin.token_file, or bind to 127.0.0.1");
+}
+
 std::string system_problem() {
   return fmt::format("cannot be read: {}; give the path of a readable file", std::strerror(errno));
 }
@@ -113,6 +124,7 @@ void check_relations(Loaded& loaded) {
         fmt::format("the same as {}; give each listener its own address", first->second));
   }
   check_store(loaded);
+  check_admin(loaded, taken);
   if (!c.auth.http.acl_url.empty() && !c.auth.acl_file.empty())
     add(loaded, "auth.acl_file", "auth.acl_file", quote(c.auth.acl_file),
         "means nothing beside auth.http.acl_url; leave out one of them");
@@ -132,6 +144,7 @@ void check_files(Loaded& loaded) {
       check_file(loaded, name + ".sni", sni.key);
     }
   }
+  if (c.admin.bind.enabled()) check_file(loaded, "admin.token_file", c.admin.token_file);
   check_file(loaded, "auth.scram_file", c.auth.scram_file);
   check_file(loaded, "auth.password_file", c.auth.password_file);
   check_file(loaded, "auth.acl_file", c.auth.acl_file);

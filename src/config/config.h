@@ -69,8 +69,15 @@ struct ListenerConfig {
 };
 
 struct NodeConfig {
-  std::string name;          ///< after load() never empty: the host name unless configured
-  std::uint16_t shards = 0;  ///< 0 = one per core
+  std::string name;                 ///< after load() never empty: the host name unless configured
+  std::uint16_t shards = 0;         ///< 0 = one per core
+  std::uint32_t drain_rate = 1000;  ///< connections a second
+};
+
+struct AdminConfig {
+  Address bind = Address::tcp("127.0.0.1", 18083);  ///< tcp or off
+  std::string token_file;                           ///< "" = no token is needed
+  std::vector<std::string> hosts;                   ///< names beside its own
 };
 
 struct StoreConfig {
@@ -84,6 +91,8 @@ struct StoreConfig {
 
 struct ClusterConfig {
   std::string name = "default";
+  std::uint32_t lease = 5000;                     ///< milliseconds
+  std::uint64_t inbox_bytes = 64ull << 20;
 };
 
 struct RedisConfig {
@@ -170,6 +179,7 @@ std::vector<ListenerConfig> default_listeners();
 
 struct Config {
   NodeConfig node;
+  AdminConfig admin;
   std::vector<ListenerConfig> listeners =
       default_listeners();  ///< the four of ListenerKind in order, then the extra ones
   StoreConfig store;

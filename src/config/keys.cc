@@ -29,9 +29,30 @@ std::string check_node_name(const Value& v) {
   return ok ? "" : "has other characters than letters, digits, \"-\", \"_\" and \".\"; leave them out";
 }
 
+std::string check_tcp(const Value& v) {
+  return std::get<std::string>(v).starts_with("unix:") ? "a unix socket, which HTTP is not spoken on; write an address "
+                                                         "such as \"127.0.0.1:18083\", or \"\" for off"
+                                                       : "";
+}
+
 std::string check_topic_prefix(const Value& v) {
   bool wildcard = std::get<std::string>(v).find_first_of("+#") != std::string::npos;
   return wildcard ? "has a wildcard; clients publish to topics below it, so leave out \"+\" and \"#\"" : "";
+}
+
+void add_admin_keys(Rows<Config>& row) {
+  row.address(
+         "admin.bind", SB_FIELD(admin.bind), restart,
+         "Address of the HTTP API for operators and `signalbox ctl` (docs/ctl.md), no unix socket. Beyond loopback it "
+         "needs `admin.token_file`.")
+      .check = check_tcp;
+  row.text("admin.token_file", SB_FIELD(admin.token_file), kPath, reload,
+           "File with a token that who uses the API has to show as `Authorization: Bearer`; /health and /ready are for "
+           "everybody. Others may not read it (mode 0600). Empty: no token is needed.");
+  row.list(
+      "admin.hosts", SB_FIELD(admin.hosts), reload,
+      "Names under which the API may be asked (header `Host`), beside `localhost`, loopback addresses, the name of "
+      "`admin.bind` and the address that a connection came to.");
 }
 
 }  // namespace
@@ -43,7 +64,11 @@ void add_general_keys(std::vector<Key>& out) {
       .check = check_node_name;
   row.number("node.shards", SB_FIELD(node.shards), {0, 1024}, restart,
              "Parts that share out the connections, with a thread each when there is work for it. 0: one per core.");
+  row.number("node.drain_rate", SB_FIELD(node.drain_rate), {1, 1'000'000}, reload,
+             "Connections that a node which drains (`signalbox ctl drain`) sends away in a second. SIGTERM does the "
+             "same, but faster where it would take longer than four seconds.");
 
+  add_admin_keys(row);
   add_store_keys(out);
   add_redis_store_keys(out);
 

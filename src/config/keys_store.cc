@@ -58,6 +58,13 @@ void add_redis_store_keys(std::vector<Key>& out) {
   Rows<Config> row(out);
   row.text("cluster.name", SB_FIELD(cluster.name), {1, 128}, restart,
            "Name of the cluster that this node belongs to, the same on all of its nodes.");
+  row.duration("cluster.lease", SB_FIELD(cluster.lease), {1000, 300'000}, restart,
+               "How long a node that says nothing is still one of the cluster. After that the others go on without it, "
+               "and its clients have to come again. The same on all nodes.")
+      .unit_ms = 1;
+  row.size("cluster.inbox_bytes", SB_FIELD(cluster.inbox_bytes), {1024 * 1024, std::uint64_t{1} << 40}, restart,
+           "Bytes that may wait in Redis for one node from another. Beyond them messages for subscribers there are "
+           "dropped and counted, but not those of logs.");
   Key& url = row.text("redis.url", SB_FIELD(redis.url), {0, 4096}, restart,
                       "Redis 6.2 or later with `store.kind` = `redis`: `redis://`, `rediss://`, `unix://`, "
                       "`redis+sentinel://` or `redis+cluster://`.");

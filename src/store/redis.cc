@@ -25,6 +25,7 @@ std::string open_redis(io::EventLoop& loop, const RedisOptions& options, OnLog o
     cluster = make_cluster(engine.writer(), engine.keys());
   else
     cluster.life = engine.live_alone();
+  b.cluster = cluster.owned;
 
   auto logs = std::make_unique<RedisLogs>(engine, std::move(on_log), cluster.logs);
   auto sessions = std::make_unique<RedisSessions>(engine.writer(), engine.keys(), *cluster.life, *logs,
@@ -45,9 +46,7 @@ std::string open_redis(io::EventLoop& loop, const RedisOptions& options, OnLog o
       logs->load(options.wait, [&](std::string not_read) { checked = std::move(not_read); });
   });
   engine.connect();
-  auto known = [&] {
-    return make_cluster || (cluster.life->epoch() > 0 && sessions->counted() && retained->loaded());
-  };
+  auto known = [&] { return make_cluster || (cluster.life->epoch() > 0 && sessions->counted() && retained->loaded()); };
   const MonoTime until = loop.now() + options.wait;
   while (!(checked && (!checked->empty() || known())) && loop.now() < until) loop.run_once(Millis(100));
   if (checked && !checked->empty()) return *checked;

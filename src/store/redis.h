@@ -41,15 +41,16 @@ struct RedisOptions {
   Millis hold{10'000};                  ///< that answers are held back while Redis is away, then they are refusals
   Millis wait{5'000};                   ///< for Redis, when the store is opened
   std::vector<std::shared_ptr<const redis::Script>> scripts;  ///< further ones, of the cluster
-  Seconds origin_age{7 * 24 * 3600};    ///< that the numbers of a publisher are remembered behind its last message
+  Seconds origin_age{7 * 24 * 3600};  ///< that the numbers of a publisher are remembered behind its last message
 };
 
-/// What the stores of a node know of the others, and tell them. All of it outlives the stores.
+/// What the stores of a node know of the others, and tell them. It outlives the stores.
 struct RedisCluster {
   const NodeLife* life = nullptr;
   LogPeers* logs = nullptr;
   RetainedPeers* retained = nullptr;
   SessionWatcher* sessions = nullptr;
+  std::shared_ptr<void> owned;  ///< goes after the stores and before the writer
 };
 /// What the others tell the stores.
 struct RedisStores {

@@ -99,9 +99,13 @@ void RedisRetained::erase(std::string_view topic) {
 }
 
 /// Redis has no message of the topic, unless it was set since the entry with this stamp was looked at.
-void RedisRetained::is_gone(const std::string& topic, WallTime stamp) {
+void RedisRetained::is_gone(const std::string& topic, WallTime stamp, WallTime now) {
   auto it = topics_.find(topic);
-  if (it != topics_.end() && it->second.stamp == stamp && !rows_.contains(topic)) erase(topic);
+  if (it == topics_.end() || it->second.stamp != stamp) return;
+  if (auto row = rows_.find(topic); row != rows_.end())
+    if (auto m = row->second->latest(); m && !m->view().payload.empty() && !m->view().expired(now)) return;
+  uncache(topic);
+  erase(topic);
 }
 
 void RedisRetained::peer_set(std::string_view topic, const std::optional<RetainedEntry>& entry) {
@@ -226,7 +230,7 @@ void RedisRetained::fetch(const std::shared_ptr<Reading>& r) {
       if (!slot.message->view().expired(r->now))
         page.messages.push_back(std::move(slot.message));
       else if (*self)
-        (*self)->is_gone(slot.topic, slot.stamp);
+        (*self)->is_gone(slot.topic, slot.stamp, r->now);
     }
     r->done(std::move(page));
   };
@@ -291,7 +295,7 @@ void RedisRetained::look_for_expired() {
     writer_.client().call(
         {"HGET", key, "v"}, key, kAnswer,
         [self = self_, topic, stamp = topics_[topic].stamp](Outcome& o) {
-          if (*self && o.done() && o.value().is_nil()) (*self)->is_gone(topic, stamp);
+          if (*self && o.done() && o.value().is_nil()) (*self)->is_gone(topic, stamp, (*self)->writer_.loop().wall());
         },
         redis::kReads);
   }

@@ -96,7 +96,7 @@ class RedisRetained final : public ports::RetainedStore, io::Timer {
   RetainedRow& row(std::string_view topic);
   void put(std::string_view topic, const RetainedEntry& e);
   void erase(std::string_view topic);
-  void is_gone(const std::string& topic, WallTime stamp);
+  void is_gone(const std::string& topic, WallTime stamp, WallTime now);
   void walk(std::string_view filter, const std::string& resume, std::size_t max, Reading& r);
   void fetch(const std::shared_ptr<Reading>& r);
   void fetched(Reading& r, std::size_t i, redis::Outcome& o);

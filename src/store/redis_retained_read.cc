@@ -97,7 +97,7 @@ void RedisRetained::fetched(Reading& r, std::size_t i, Outcome& o) {
     if (auto m = known(slot.topic))
       slot.message = m;  // it was set meanwhile
     else
-      is_gone(slot.topic, slot.stamp);
+      is_gone(slot.topic, slot.stamp, r.now);
     return;
   }
   const auto m = embedded::decode_message(o.value().text());

@@ -38,6 +38,7 @@ class Engine : public io::Turn {
 /// The stores of a node as they live on the store thread; any implementation of the ports.
 struct Backend {
   std::unique_ptr<Engine> engine;  ///< null: none is needed
+  std::shared_ptr<void> cluster;   ///< what the stores tell other nodes with, and needs the engine
   std::unique_ptr<ports::LogStore> logs;
   std::unique_ptr<ports::SessionStore> sessions;
   std::unique_ptr<ports::RetainedStore> retained;

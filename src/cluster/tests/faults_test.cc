@@ -196,13 +196,20 @@ TEST_F(Faults, AKilledNodeComesBackBeforeAnybodyHasNoticed) {
   const auto number = nodes[0].number("c");
   const auto epoch = nodes[0].cluster.members()[1].epoch;
   nodes.kill("c");
-  nodes[0].publish("t", "for the life before");
   Node& c = nodes.add("c");
+  nodes.pause("a");
+  ASSERT_TRUE(nodes.until([&] {
+    const auto listed = server.ask({"HGET", "sb:{default}:nodes", "c"});
+    return !listed.empty() && std::stoull(listed) > epoch;
+  }));
+  nodes[0].publish("t", "for the life before");  // a does not know yet
+  nodes.go_on("a");
   ASSERT_TRUE(nodes.until([&] { return c.joins == 1 && nodes.all_in(); }, Seconds(10)));
   EXPECT_THAT(c.cleaned, Contains(std::pair(std::string("c"), epoch))) << "its own earlier life";
   nodes[0].publish("t", "new");
   ASSERT_TRUE(nodes.until([&] { return !c.got.empty(); }));
   EXPECT_THAT(c.payloads(), ElementsAre("new"));
+  EXPECT_GT(c.cluster.stats().stale_entries.get(), 0u);
   EXPECT_THAT(nodes[0].wants[number], IsEmpty());
 }
 
