@@ -21,7 +21,7 @@
  *
  *   rule NO_EPOCH        one_owner  writes do not carry the epoch: a node that was paused writes over its successor's record
  *   rule NO_KICK         one_left   nobody is kicked: an old owner without anything to write keeps its client for ever
- *   rule NO_REDO         one_owner  a claim that a failover forgot is not sent again: the next claim is given the same epoch, and both write
+ *   rule NO_REDO         one_left   a claim that a failover forgot is not sent again: the next one does not kick its owner, and may get the same epoch
  *   rule NO_KICK_AGAIN   one_left   a claim that is sent again kicks nobody: who was served meanwhile stays
  *   rule NO_TIE          one_owner  a claim that is sent again and finds its epoch with another owner goes on: both write with it
  *   rule NO_HANDING_ON   one_left   a claimant that is kicked before its CONNACK does not kick whom it has displaced: nobody else will
@@ -206,6 +206,7 @@ proctype Node(byte n) {
        wrote = true;
        write(n, at[n])
      }
+  :: d_step { connected[n] && !wrote -> wrote = true } /* it has nothing to write */
   :: d_step { at[n] != primary -> repair(n); wrote = false }
 #ifdef WITH_CRASH
   :: atomic { n == 1 && claiming[n] && !dead[n] -> printf("node %d dies\n", n); displaced[n] = NOBODY; end(n); dead[n] = true; kicked[n] = 0; break }
