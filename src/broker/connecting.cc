@@ -186,7 +186,8 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
     e.message = out.message;
     s->window.restore(out.sequence, std::move(e));
   }
-  for (auto& in : record.inbound) s->inbound_add(in.packet_id);
+  const bool shared = stores_.peers && stores_.peers->numbers_publishes();
+  for (auto& in : record.inbound) s->inbound_add(in.packet_id, {in.publish, in.epoch, shared && in.publish > 0});
   s->inbound_carried = static_cast<std::uint32_t>(record.inbound.size());
 
   // The logs that it reads are known by name; this process has numbers for them.

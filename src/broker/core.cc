@@ -26,7 +26,7 @@ Core::Core(Node& node, std::size_t shard, io::EventLoop& loop, Stores stores)
   on_turn_begin();
 }
 
-Core::~Core() { 
+Core::~Core() {
   loop_.timers().cancel(admission_wake_);
   loop_.timers().cancel(held_wake_);
 }

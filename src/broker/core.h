@@ -48,7 +48,7 @@ struct Node {
   auth::Bans bans;
   EventOptions events;
   bool stores_in_memory = false;
-  Millis hold{10'000};  ///< that an acknowledgement waits for fresh routes; then it is refused
+  Millis hold{10'000};                     ///< that an acknowledgement waits for fresh routes; then it is refused
   std::atomic<bool> memory_full{false};    ///< limits.memory
   std::atomic<bool> shutting_down{false};  ///< or draining: no session begins
 
@@ -316,7 +316,11 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void to_slab(SharedGroup& g, const Subscriber& s, const model::MessageView& m, std::uint8_t hops);
   void receive_for_member(const Slab::ForMember& item);
   void send_slab();
-  void append(const Route& route, const model::MessagePtr& m, const PendingPtr& p);
+  void append(const Route& route, const model::MessagePtr& m, const PendingPtr& p,
+              const ports::LogStore::Origin& origin = {});
+  channel::Routed route_numbered(Channel& c, Route& r, const model::MessageView& m, const channel::EncodedFrame& frame,
+                                 mqtt::PacketId id, std::uint64_t seq);
+  void send_numbered(const PendingPtr& p, const model::MessagePtr& kept, const ports::LogStore::Origin& origin);
   bool no_memory_to_store();
   void flush_appends();
   void settle(const PendingPtr& p, const result<void>& done, mqtt::Reason refusal);
@@ -326,7 +330,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void keep_late();
 
   // holding.cc
-  void hold(const PendingPtr& p, model::MessagePtr m, Route& r);
+  void hold(const PendingPtr& p, model::MessagePtr m, Route& r, const ports::LogStore::Origin& origin = {});
   void release_held();
 
   // peers.cc
@@ -467,6 +471,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
     model::MessagePtr message;
     RoutePtr route;
     MonoTime until;
+    ports::LogStore::Origin origin;
   };
   static constexpr std::size_t kHeldBytes = 64 * 1024 * 1024;
   std::deque<Held> held_;

@@ -23,11 +23,11 @@ auto added(const Range& now, const Range& before) {
 
 }  // namespace
 
-void Core::hold(const PendingPtr& p, model::MessagePtr m, Route& r) {
+void Core::hold(const PendingPtr& p, model::MessagePtr m, Route& r, const ports::LogStore::Origin& origin) {
   ++p->waits;
   counters.held_acks.add();
   held_bytes_ += m->footprint();
-  held_.push_back({p, std::move(m), RoutePtr(&r), now + node_.hold});
+  held_.push_back({p, std::move(m), RoutePtr(&r), now + node_.hold, origin});
   if (!held_wake_.armed()) loop_.timers().set(held_wake_, loop_.now() + kLook);
 }
 
@@ -47,7 +47,7 @@ void Core::release_held() {
     if (r != h.route) {
       to_peers(added(r->peers_for(m.qos), h.route->peers_for(m.qos)), m, h.pending);
       for (auto log : added(r->logs, h.route->logs)) {
-        appends_.push_back({log, h.message});
+        appends_.push_back({log, h.message, h.origin});
         append_waiters_.push_back(h.pending);
         ++h.pending->waits;
       }

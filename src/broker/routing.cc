@@ -17,6 +17,8 @@ using mqtt::Reason;
 
 Routed Core::route(Channel& c, channel::TopicMemoPtr& memo, MessageView& m, const EncodedFrame& frame,
                    mqtt::PacketId id, std::uint64_t seq) {
+  // Asked before the route is looked up: what is learnt in between is in the route then.
+  const bool held = m.qos > 0 && stores_.peers && !stores_.peers->fresh();
   auto* r = static_cast<Route*>(memo.get());
   if (!routes_.fresh(*r)) [[unlikely]] {
     RoutePtr current(r);
@@ -25,10 +27,11 @@ Routed Core::route(Channel& c, channel::TopicMemoPtr& memo, MessageView& m, cons
     r = current.get();
   }
   m.id = next_message_id_++;
-  bool stored = m.qos > 0 && !r->logs.empty();
   bool session_first = m.qos == 2 && c.session().durable;
+  if (session_first && stores_.peers && stores_.peers->numbers_publishes()) [[unlikely]]
+    return route_numbered(c, *r, m, frame, id, seq);
+  bool stored = m.qos > 0 && !r->logs.empty();
   const bool leaves = stores_.peers && (!r->peers.empty() || !r->groups.empty());
-  const bool held = stores_.peers && m.qos > 0 && !stores_.peers->fresh();
   PendingPtr p;
   model::MessagePtr kept;
   if (stored || m.retain || session_first || leaves || held) [[unlikely]] {
@@ -56,6 +59,52 @@ Routed Core::route(Channel& c, channel::TopicMemoPtr& memo, MessageView& m, cons
   if (ok(p->reason)) p->reason = reason;
   if (--p->waits == 0) return {false, finished(*p)};
   return {true, reason};
+}
+
+/// QoS 2 of a durable session where packet id and message cannot be stored in one piece: the id gets a number first,
+/// and then whatever is stored of the message carries it, so that a repeat of either is harmless. PROTOCOLS: QoS 2.
+Routed Core::route_numbered(Channel& c, Route& r, const MessageView& m, const EncodedFrame& frame, mqtt::PacketId id,
+                            std::uint64_t seq) {
+  session::Session& s = c.session();
+  session::Session::Inbound& inbound = *s.inbound(id);
+  const bool again = inbound.publish > 0;
+  if (!again) {
+    inbound.publish = ++s.published;
+    inbound.epoch = s.epoch;
+  }
+  PendingPtr p = new Pending(key(c.slot), seq);
+  p->inbound = std::make_unique<Pending::Inbound>(Pending::Inbound{s.client_id, s.epoch, id});
+  ports::LogStore::Origin origin{std::make_shared<const std::string>(s.origin(inbound.epoch)), inbound.publish};
+  ++p->waits;
+  auto numbered = [this, p, kept = model::Message::copy(m), origin](const result<void>& done) {
+    if (done) send_numbered(p, kept, origin);
+    settle(p, done, Reason::unspecified_error);
+  };
+  publishing_ = p;
+  const bool matched = fan_out(r, m, c.version() == mqtt::Version::v5, frame) || !r.peers.empty() || !r.logs.empty();
+  publishing_.reset();
+  if (again) {
+    numbered({});
+  } else {
+    ports::SessionChange change;
+    change.inbound_added.push_back({id, inbound.publish, inbound.epoch});
+    stores_.sessions->change(s.client_id, s.epoch, std::move(change), std::move(numbered));
+  }
+  const Reason reason = matched ? Reason::success : Reason::no_matching_subscribers;
+  if (ok(p->reason)) p->reason = reason;
+  if (--p->waits == 0) return {false, finished(*p)};
+  return {true, reason};
+}
+
+/// To the logs, and to other nodes, of the routes of now.
+void Core::send_numbered(const PendingPtr& p, const model::MessagePtr& kept, const ports::LogStore::Origin& origin) {
+  const MessageView& m = kept->view();
+  const bool fresh = stores_.peers->fresh();
+  const RoutePtr r = routes_.get(m.topic);
+  if (m.retain) retain(kept, p);
+  if (!r->logs.empty()) append(*r, kept, p, origin);
+  to_peers(r->peers_for(m.qos), m, p);
+  if (!fresh) hold(p, kept, *r, origin);
 }
 
 void Core::publish(MessageView m, bool insist) {
@@ -422,12 +471,13 @@ void Core::retain(const model::MessagePtr& m, const PendingPtr& p) {
   });
 }
 
-void Core::append(const Route& route, const model::MessagePtr& m, const PendingPtr& p) {
+void Core::append(const Route& route, const model::MessagePtr& m, const PendingPtr& p,
+                  const ports::LogStore::Origin& origin) {
   if (no_memory_to_store()) {
     if (p) p->reason = Reason::quota_exceeded;
     return;
   }
-  for (std::uint64_t log : route.logs) appends_.push_back({log, m});
+  for (std::uint64_t log : route.logs) appends_.push_back({log, m, origin});
   if (p) ++p->waits;
   append_waiters_.push_back(p);
 }

@@ -76,8 +76,9 @@ void Channel::accept_publish(const mqtt::Publish& p, std::string_view topic, con
   if (p.retain && !config_.features.retain) return fail(Reason::retain_not_supported);
   PacketType answer = p.qos == 1 ? PacketType::puback : PacketType::pubrec;
   if (p.qos > 0) {
-    bool known = p.qos == 2 && session_->inbound_has(p.packet_id);
-    if (known) {  // sent again: it was taken before, it is not routed again [MQTT-4.3.3-10]
+    session::Session::Inbound* known = p.qos == 2 ? session_->inbound(p.packet_id) : nullptr;
+    const bool again = known && std::exchange(known->unsure, false);
+    if (known && !again) {  // sent again: it was taken before, it is not routed again [MQTT-4.3.3-10]
       if (!acks_ || acks_->empty()) return acknowledge(p.packet_id, answer, Reason::success);
       if (!acks_->pending(p.packet_id)) acks_->push(p.packet_id, answer, true, Reason::success);
       return;
@@ -86,7 +87,7 @@ void Channel::accept_publish(const mqtt::Publish& p, std::string_view topic, con
     // What an earlier connection left does not count for this one.
     std::size_t quota = config_.limits.receive_maximum + session_->inbound_carried;
     std::size_t under_way = session_->inbound_count() + (acks_ ? acks_->pubacks() : 0);
-    if (under_way >= quota) {
+    if (under_way >= quota && !again) {
       if (version_ == Version::v5) return fail(Reason::receive_maximum_exceeded);  // [MQTT-3.3.4-9]
       if (p.qos == 2 && session_->inbound_count() >= quota) return fail(Reason::receive_maximum_exceeded);
     }

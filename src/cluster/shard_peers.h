@@ -20,6 +20,7 @@ class ShardPeers final : public ports::Peers {
       : cluster_(cluster), shard_(shard), requests_(shard, store), answers_(store, shard) {}
 
   bool fresh() const override { return cluster_.fresh(shard_.now()); }
+  bool numbers_publishes() const override { return true; }
   void send(std::unique_ptr<ports::PeerBatch> batch, Done<void> done) override;
   void change(std::vector<Change> changes, Done<void> done) override;
   void kick(std::string_view node, std::string_view client_id, std::uint64_t epoch,

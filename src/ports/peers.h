@@ -91,6 +91,8 @@ class Peers {
   /// has been told that a subscription works, although this node has not answered, relies on it: a QoS > 0 message that
   /// came when it was not so is not acknowledged before it is. PROTOCOLS: routes and SUBACK.
   virtual bool fresh() const { return true; }
+  /// The stores know messages by LogStore::Origin, since a packet id and its message are not stored in one piece.
+  virtual bool numbers_publishes() const { return false; }
   /// `done` (may be null): at the write concern each of the nodes will get every message, or is none any more.
   /// errc::unavailable: who got what is unknown.
   virtual void send(std::unique_ptr<PeerBatch> batch, Done<void> done) = 0;

@@ -75,8 +75,9 @@ class Session {
   std::unique_ptr<Verdicts> verdicts;  ///< of a restricted one: what its rights say of topics; none after a change
   ports::Subject subject() const { return {client_id, username}; }
   bool durable = false;
-  bool save_soon = false;      ///< a QoS 2 delivery waits until the store has its packet id
-  std::uint32_t draining = 0;  ///< subscriptions that are
+  bool save_soon = false;       ///< a QoS 2 delivery waits until the store has its packet id
+  std::uint32_t draining = 0;   ///< subscriptions that are
+  std::uint64_t published = 0;  ///< number of its last QoS 2 publish, under this epoch
 
   Window window;
 
@@ -102,10 +103,22 @@ class Session {
   void drop_queue() { queue_.reset(); }
 
   // --- inbound QoS 2: packet ids that were accepted and not yet released [MQTT-4.3.3-10]
+  struct Inbound {
+    std::uint64_t publish = 0, epoch = 0;  ///< see model::InboundRecord
+    /// From an earlier owner, which may have died before the message was stored: a repeat is routed again, as the same.
+    bool unsure = false;
+  };
   bool inbound_has(PacketId id) const { return inbound_ && inbound_->contains(id); }
-  void inbound_add(PacketId id) {
-    if (!inbound_) inbound_ = std::make_unique<absl::flat_hash_set<PacketId>>();
-    inbound_->insert(id);
+  void inbound_add(PacketId id) { inbound_add(id, Inbound()); }
+  void inbound_add(PacketId id, const Inbound& n) {
+    if (!inbound_) inbound_ = std::make_unique<absl::flat_hash_map<PacketId, Inbound>>();
+    inbound_->try_emplace(id, n);
+  }
+  /// Null: it is not under way.
+  Inbound* inbound(PacketId id) {
+    if (!inbound_) return nullptr;
+    auto it = inbound_->find(id);
+    return it == inbound_->end() ? nullptr : &it->second;
   }
   bool inbound_remove(PacketId id) { return inbound_ && inbound_->erase(id) > 0; }
   std::size_t inbound_count() const { return inbound_ ? inbound_->size() : 0; }
@@ -144,6 +157,8 @@ class Session {
   /// matches.
   bool responsible(const Subscription& s, std::string_view topic, model::Position at) const;
   /// Name of this incarnation among the members of a log; a shared group is the only one of its kind.
+  /// Who numbers its QoS 2 publishes (ports::LogStore::Origin): the numbers are those of one epoch.
+  std::string origin(std::uint64_t of_epoch) const { return member() + '#' + std::to_string(of_epoch); }
   std::string member() const {
     if (client_id.starts_with('\0')) return std::string(ports::kGroupMember);
     return client_id + '#' + std::to_string(incarnation);
@@ -169,7 +184,7 @@ class Session {
   std::unique_ptr<StringMap<std::uint32_t>> by_filter_;  ///< made when there are many
   std::unique_ptr<Durable> durable_;
   std::unique_ptr<Queue> queue_;
-  std::unique_ptr<absl::flat_hash_set<PacketId>> inbound_;
+  std::unique_ptr<absl::flat_hash_map<PacketId, Inbound>> inbound_;
   std::uint64_t next_order_ = 1;
   std::uint32_t wildcards_ = 0;  ///< subscriptions with a wildcard
 };
