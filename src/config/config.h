@@ -91,7 +91,7 @@ struct StoreConfig {
 
 struct ClusterConfig {
   std::string name = "default";
-  std::uint32_t lease = 5000;                     ///< milliseconds
+  std::uint32_t lease = 5000;  ///< milliseconds
   std::uint64_t inbox_bytes = 64ull << 20;
 };
 

@@ -60,7 +60,7 @@ struct Batch {
   State state = State::waiting;
   bool answered = false;    ///< Redis has said what became of it, at least once
   std::size_t counted = 0;  ///< bytes of it in Writer::Stats::kept_bytes
-  MonoTime made{};  ///< number given
+  MonoTime made{};          ///< number given
   MonoTime confirmed_at{};
 };
 
