@@ -30,6 +30,7 @@ std::string open_redis(io::EventLoop& loop, const RedisOptions& options, OnLog o
   auto logs = std::make_unique<RedisLogs>(engine, std::move(on_log), cluster.logs);
   auto sessions = std::make_unique<RedisSessions>(engine.writer(), engine.keys(), *cluster.life, *logs,
                                                   options.limits.sessions, cluster.sessions);
+  engine.add(*sessions);
   RedisRetained::Options bounds;
   bounds.limit = options.limits.retained_messages;
   bounds.bytes = options.limits.retained_bytes;

@@ -10,24 +10,10 @@
 #include "redis/writer.h"
 #include "store/redis.h"
 #include "store/redis_keys.h"
+#include "store/redis_part.h"
 #include "store/service.h"
 
 namespace sb::store {
-
-/// One of the stores, as the engine sees it.
-class RedisPart {
- public:
-  /// About ten times a second.
-  virtual void on_tick() = 0;
-  virtual void on_turn_end() {}
-  /// A connection to a primary was made (again).
-  virtual void on_connected() {}
-  /// It owes answers.
-  virtual bool busy() const = 0;
-
- protected:
-  ~RedisPart() = default;
-};
 
 /// What the stores in Redis share: the writer, and when they refuse. What cannot be confirmed is held back for a while
 /// (RedisOptions::hold), and then refused, with an outcome that nobody knows. Owner: the store thread.

@@ -16,6 +16,7 @@
 #include "redis/writer.h"
 #include "store/node_life.h"
 #include "store/redis_keys.h"
+#include "store/redis_part.h"
 #include "store/redis_schedule.h"
 #include "store/redis_session_row.h"
 #include "store/redis_wills.h"
@@ -42,7 +43,7 @@ class SessionWatcher {
 /// Answers come in the order of the requests for one client id; those for several in any order, since they may be on
 /// several primaries. A request waits while Redis is away, but for claims: those are refused then, and a claim that
 /// only ends what is there is answered, and done when Redis is back. Owner: the store thread, but for any().
-class RedisSessions final : public ports::SessionStore, SessionRows, io::Timer {
+class RedisSessions final : public ports::SessionStore, public RedisPart, SessionRows, io::Timer {
  public:
   struct Stats {
     std::uint64_t rewritten = 0;  ///< records that were written anew
@@ -79,6 +80,12 @@ class RedisSessions final : public ports::SessionStore, SessionRows, io::Timer {
   /// Redis may have lost records of sessions that nobody has written to lately (it was started again, or has a new
   /// history): all that are connected here are compared, paced.
   void check_records();
+  // --- RedisPart
+  void on_tick() override {}
+  /// What is there now may be less than what was there before.
+  void on_connected() override { check_records(); }
+  bool busy() const override { return !waiting_.empty(); }
+
   /// How many there are is known, so that any() and the limit hold.
   bool counted() const { return counted_; }
   Stats stats() const;

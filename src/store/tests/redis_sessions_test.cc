@@ -226,7 +226,7 @@ TEST(RedisSessions, ARecordThatRedisLostIsWrittenAgain) {
     ASSERT_TRUE(a.loop.until([&] { return !row.idle || a.sessions.stats().rows == 0; }));
     server.ask({"FLUSHALL"});
     if (row.killed) forget(server);
-    if (row.idle) a.sessions.check_records();
+    if (row.idle) a.sessions.on_connected();
     if (!row.killed) {
       SessionChange nothing;
       nothing.cursors = {{"some/filter/3/#", {3, 3}}};
