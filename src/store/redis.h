@@ -42,6 +42,8 @@ struct RedisOptions {
   Millis wait{5'000};                   ///< for Redis, when the store is opened
   std::vector<std::shared_ptr<const redis::Script>> scripts;  ///< further ones, of the cluster
   Seconds origin_age{7 * 24 * 3600};  ///< that the numbers of a publisher are remembered behind its last message
+  /// That a member of a log has to be without a record until it is none: it is stored in front of the record.
+  Seconds suspected{300};
 };
 
 /// What the stores of a node know of the others, and tell them. It outlives the stores.

@@ -13,6 +13,7 @@ namespace sb::store {
 namespace {
 
 constexpr std::size_t kOps = 500, kSegments = 500;
+constexpr std::size_t kLows = 2000;  // written at once, since messages wait behind them
 
 }  // namespace
 
@@ -64,9 +65,17 @@ void RedisLog::release(std::string_view member, Position low) {
 }
 
 void RedisLog::write_lows() {
+  std::size_t n = 0;
   for (auto& [member, low] : members_)
-    if (std::exchange(low.changed, false)) open_members().ops.push_back({'r', member, low.position});
+    if (low.changed && n++ < kLows) {
+      low.changed = false;
+      open_members().ops.push_back({'r', member, low.position});
+    }
 }
+
+void RedisLog::raise(std::string member, Position low) { open_members().ops.push_back({'r', std::move(member), low}); }
+
+void RedisLog::drop_member(std::string member) { open_members().ops.push_back({'l', std::move(member)}); }
 
 void RedisLog::forget_members() {
   if (!tail.watched()) members_.clear();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include <deque>
+#include <list>
 #include <memory>
 #include <string>
 #include <utility>
@@ -47,8 +47,8 @@ class RedisLog final : public redis::Target {
   std::uint64_t bytes = 0, messages = 0;            ///< when Redis last said
   std::uint64_t trim_messages = 0, trim_bytes = 0;  ///< from which on it is looked at whom it may forget
   std::uint64_t heard = 0;                          ///< messages of others since lower bounds were written
+  MonoTime looked_up{};                             ///< when the records of its lowest members were read
   bool trimming = false;
-  bool doubt = false;  ///< what is missing in its tail is not in Redis
   std::shared_ptr<std::size_t> entry_bytes = std::make_shared<std::size_t>(64 * 1024);
   std::vector<std::pair<Answers::Ptr<Joined>, Position>> joined;  ///< and wait until all nodes know
   bool reading = false;                                           ///< what the tail lacks is being read
@@ -69,6 +69,11 @@ class RedisLog final : public redis::Target {
   void write_lows();
   /// Nobody reads it here: who its members are is not kept.
   void forget_members();
+  /// It joined here, and its lower bounds are written from here.
+  bool has_member(std::string_view member) const { return members_.contains(member); }
+  /// What the record of a member says that another node has, or nobody: it needs nothing up to there; it is none.
+  void raise(std::string member, Position low);
+  void drop_member(std::string member);
   bool has_members() const { return !members_.empty(); }
   /// Nothing is done any more; what waits is answered as for a log that is not there.
   void end();
@@ -102,11 +107,12 @@ class RedisLog final : public redis::Target {
 
   RedisLogs& logs_;
   const std::uint64_t first_number_;
-  std::deque<std::unique_ptr<LogBatch>> waiting_;  ///< to be sent
-  std::deque<LogBatch*> made_;                     ///< sent, and not confirmed
-  std::deque<MonoTime> unanswered_;                ///< when the batches of both were begun
-  std::uint64_t asked_ = 0, done_ = 0;             ///< batches
-  std::deque<std::pair<std::uint64_t, std::function<void()>>> behind_;
+  // Lists, since most logs of most nodes have nothing to do.
+  std::list<std::unique_ptr<LogBatch>> waiting_;  ///< to be sent
+  std::list<LogBatch*> made_;                     ///< sent, and not confirmed
+  std::list<MonoTime> unanswered_;                ///< when the batches of both were begun
+  std::uint64_t asked_ = 0, done_ = 0;            ///< batches
+  std::list<std::pair<std::uint64_t, std::function<void()>>> behind_;
   Position head_;
 
   struct Low {

@@ -34,7 +34,8 @@ RedisLogs::RedisLogs(RedisEngine& engine, OnLog on_log, LogPeers* peers)
       writer_name_(fmt::format("{}#{}", engine.options().node,
                                engine.options().epoch ? engine.options().epoch : wall_ms(engine.loop()))),
       call_(engine.writer().client()),
-      reader_(engine.writer().client()) {
+      reader_(engine.writer().client()),
+      members_(engine.writer().client(), engine.keys()) {
   const embedded::Grain grain(limits_);
   const auto age = std::chrono::duration_cast<Seconds>(grain.age).count();
   bounds_ = {std::to_string(limits_.log_messages), std::to_string(grain.bytes), std::to_string(grain.messages),

@@ -17,6 +17,7 @@
 #include "store/redis_keys.h"
 #include "store/redis_log.h"
 #include "store/redis_log_list.h"
+#include "store/redis_log_members.h"
 #include "store/redis_log_reader.h"
 
 namespace sb::store {
@@ -102,7 +103,9 @@ class RedisLogs final : public ports::LogStore, public LogsOfPeers, public Redis
   void tail_read(LogId id, const result<ports::LogPage>& page);
   void compare_some();
   void trim(RedisLog& log);
-  void age_some();
+  void see_to_some();
+  void look_up(RedisLog& log, const std::vector<std::string>& lowest);
+  void looked_up(LogId id, const std::string& member, const LogMembers::Found& found);
 
   RedisEngine& engine_;
   OnLog on_log_;
@@ -123,7 +126,10 @@ class RedisLogs final : public ports::LogStore, public LogsOfPeers, public Redis
   absl::flat_hash_map<LogId, RedisLog*> by_id_;
   std::vector<std::unique_ptr<RedisLog>> gone_;  ///< until the end of the turn
   std::vector<std::unique_ptr<LogList>> lists_;
-  std::vector<LogId> holes_, to_compare_, to_age_;
+  std::vector<LogId> holes_, to_compare_, to_see_to_;
+  std::vector<LogId> doubts_;  ///< what is missing in their tails is not in Redis, a moment ago
+  LogMembers members_;
+  StringMap<MonoTime> suspects_;  ///< members without a record, by log and name: since when
   std::uint64_t ticks_ = 0;
 };
 

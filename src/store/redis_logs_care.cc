@@ -14,8 +14,10 @@ using redis::Outcome;
 
 namespace {
 
-constexpr std::uint64_t kAgeEvery = 10, kLowsEvery = 50, kCompareEvery = 600;  // ticks
-constexpr std::size_t kAgedPerTurn = 100;
+constexpr std::uint64_t kRoundEvery = 50, kCompareEvery = 600;  // ticks
+constexpr std::size_t kSeenToPerTick = 1000;
+constexpr Seconds kLookUpEvery{1};
+constexpr std::size_t kSuspects = 10'000;
 constexpr const char* kNowAndThen = "3600";  // seconds
 
 }  // namespace
@@ -139,7 +141,7 @@ void RedisLogs::tail_read(LogId id, const result<LogPage>& page) {
   log->tail.add_page(page->messages, upto);
   log->seen(page->head);
   if (log->tail.at() > before && log->tail.at() < page->head) return read_tail(*log);
-  if (log->tail.hole()) log->doubt = true;  // a failover has forgotten what came: the next tick looks again
+  if (log->tail.hole()) doubts_.push_back(id);  // a failover has forgotten what came: the next tick looks again
 }
 
 // ---------------------------------------------------------------- trimming
@@ -176,6 +178,9 @@ void RedisLogs::trim(RedisLog& log) {
           if (o.done()) {
             const auto bytes = o.value()[0].integer().value_or(0), messages = o.value()[1].integer().value_or(0);
             counted(*trimmed, static_cast<std::uint64_t>(bytes), static_cast<std::uint64_t>(messages));
+            std::vector<std::string> lowest;
+            for (std::size_t i = 2; i < o.value().size(); i += 2) lowest.emplace_back(o.value()[i].text());
+            if (trimmed->messages >= kSoftMessages || trimmed->bytes >= kSoftBytes) look_up(*trimmed, lowest);
           }
           trimmed->trim_messages = std::max(kSoftMessages, trimmed->messages * 2);
           trimmed->trim_bytes = std::max(kSoftBytes, trimmed->bytes * 2);
@@ -184,31 +189,55 @@ void RedisLogs::trim(RedisLog& log) {
   });
 }
 
-/// Logs that nobody appends to, with messages that are too old.
-void RedisLogs::age_some() {
-  if (limits_.log_age == 0) return;
-  if (to_age_.empty())
-    for (auto& [id, log] : by_id_)
-      if (log->messages > 0) to_age_.push_back(id);
-  for (std::size_t n = 0; n < kAgedPerTurn && !to_age_.empty(); ++n) {
-    if (RedisLog* log = find(to_age_.back())) trim(*log);
-    to_age_.pop_back();
+/// The lowest members of a log hold the rest of it: their records say how far they are, unless they joined here.
+void RedisLogs::look_up(RedisLog& log, const std::vector<std::string>& lowest) {
+  if (now() - log.looked_up < kLookUpEvery) return;
+  log.looked_up = now();
+  for (auto& member : lowest)
+    if (!log.has_member(member))
+      members_.look_up(log.filter, member, engine_.options().hold,
+                       [this, id = log.id, member](const LogMembers::Found& found) { looked_up(id, member, found); });
+}
+
+void RedisLogs::looked_up(LogId id, const std::string& member, const LogMembers::Found& found) {
+  RedisLog* log = find(id);
+  if (!log || !found.known) return;
+  std::string name = log->filter + '\0' + member;
+  if (found.low) {
+    suspects_.erase(name);
+    return log->raise(member, *found.low);
+  }
+  if (suspects_.size() >= kSuspects) suspects_.clear();
+  const auto [suspect, is_new] = suspects_.try_emplace(std::move(name), now());
+  if (now() - suspect->second < std::max<Millis>(engine_.options().suspected, 2 * engine_.options().hold)) return;
+  suspects_.erase(suspect);
+  log::warn("store drops a member that has no session log={} member={}", log::name(log->filter), log::name(member));
+  log->drop_member(member);
+}
+
+/// In turn, all of them: those with messages that are too old, and those that nobody reads here any more.
+void RedisLogs::see_to_some() {
+  if (to_see_to_.empty() && ticks_ % kRoundEvery == 0)
+    for (auto& [id, log] : by_id_) to_see_to_.push_back(id);
+  for (std::size_t n = 0; n < kSeenToPerTick && !to_see_to_.empty(); ++n) {
+    RedisLog* log = find(to_see_to_.back());
+    to_see_to_.pop_back();
+    if (!log) continue;
+    if (limits_.log_age > 0 && log->messages > 0) trim(*log);
+    if (!log->has_members() || log->tail.watched()) continue;
+    log->write_lows();
+    log->forget_members();
   }
 }
 
 void RedisLogs::on_tick() {
   if (answers_.refuse_until(now() - engine_.options().hold)) engine_.refused();
   ++ticks_;
-  if (ticks_ % kAgeEvery == 0) age_some();
+  see_to_some();
   if (ticks_ % kCompareEvery == 0 && to_compare_.empty()) compare_heads();
   compare_some();
-  for (auto& [id, log] : by_id_) {
-    if (std::exchange(log->doubt, false)) note_hole(*log);
-    if (ticks_ % kLowsEvery == 0 && log->has_members() && !log->tail.watched()) {
-      log->write_lows();
-      log->forget_members();
-    }
-  }
+  for (LogId id : std::exchange(doubts_, {}))
+    if (RedisLog* log = find(id)) note_hole(*log);
 }
 
 void RedisLogs::made_again(RedisLog& log) {

@@ -402,6 +402,76 @@ TEST(RedisLogs, WhatAllMembersHaveHadIsTrimmed) {
   EXPECT_EQ(last.lost + last.in_order.size(), p.acknowledged.size());
 }
 
+/// A durable session on a node, which reads `x`: its member's name.
+std::string session_on(Cluster& c, Node& n, const std::string& client) {
+  std::string member;
+  ports::SessionStore::Claim claim;
+  claim.client_id = client;
+  claim.durable = true;
+  claim.expiry = 1000;
+  claim.now = n.loop.wall();
+  n.backend.sessions->claim(std::move(claim), [&](result<ports::SessionStore::Claimed> r) {
+    ASSERT_TRUE(r);
+    member = client + "#" + std::to_string(r->record.incarnation);
+    ports::SessionChange change;
+    model::SubscriptionRecord s;
+    s.filter = "x";
+    s.options.qos = 1;
+    s.logged = true;
+    change.subscriptions_set.push_back(s);
+    n.backend.sessions->change(client, r->record.epoch, std::move(change), [](auto) {});
+  });
+  EXPECT_TRUE(c.until([&] { return !member.empty(); }));
+  return member;
+}
+
+void save_cursor(Cluster& c, Node& n, const std::string& client, std::uint64_t epoch, Position p) {
+  ports::SessionChange change;
+  change.cursors.emplace_back("x", p);
+  bool saved = false;
+  n.backend.sessions->change(client, epoch, std::move(change), [&](result<void> r) { saved = r.has_value(); });
+  ASSERT_TRUE(c.until([&] { return saved; }));
+}
+
+TEST(RedisLogs, MembersOfANodeThatIsGoneAreRaisedOrDroppedByTheirRecords) {
+  NEEDS_REDIS();
+  RedisServer server;
+  Cluster c;
+  RedisOptions o = options_of(server);
+  o.hold = Millis(500);
+  o.suspected = Seconds(2);
+  Node &a = c.add("a", o), &b = c.add("b", o);
+  Reader one(c, a, "x", "m1#1");
+  Publisher p(a, "a", one.log);
+  {
+    Reader two(c, b, "x", session_on(c, b, "m2")), orphan(c, b, "x", "nobody#5");
+    p.publish(1500);
+    ASSERT_TRUE(c.until([&] { return two.in_order.size() == 1500; }));
+    const auto epoch = std::stoull(server.ask({"HGET", "sb:{s:m2}", "e"}));
+    save_cursor(c, b, "m2", epoch, two.cursor.next);
+  }
+  c.nodes.pop_back();
+  auto left = [&] { return std::stoul(server.ask({"ZCARD", "sb:{l:x}:c"})); };
+  EXPECT_EQ(left(), 3u);
+  ASSERT_TRUE(c.until([&] {
+    p.publish(100);
+    c.run_for(Millis(50));
+    a.logs().release("x", "m1#1", one.cursor.next);
+    return left() == 2;
+  }));
+  // What m2 has not had is there for ever, what lies before is gone.
+  const auto score = [&] { return server.ask({"ZRANGE", "sb:{l:x}:c", "0", "0", "WITHSCORES"}); };
+  ASSERT_TRUE(c.until([&] {
+    p.publish(500);
+    c.run_for(Millis(50));
+    Reader late(c, a, "x", "m1#1");
+    late.cursor.next = {late.cursor.next.generation, 0};
+    late.catch_up();
+    return late.lost == 1500;
+  })) << score();
+  EXPECT_NE(score().find("\n1500"), std::string::npos) << score();
+}
+
 TEST(RedisLogs, OldMessagesOfAQuietLogGo) {
   NEEDS_REDIS();
   RedisServer server;
