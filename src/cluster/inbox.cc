@@ -123,11 +123,17 @@ void Inbox::start() {
 void Inbox::stop() {
   running_ = false;
   loop_.timers().cancel(*this);
+  if (std::exchange(lingers_, false)) loop_.forget(this);
 }
 
 void Inbox::resume() {
   if (!std::exchange(held_, false)) return;
   if (running_ && !reading_) read();
+}
+
+void Inbox::on_end_of_turn() {
+  lingers_ = false;
+  if (running_ && !reading_ && !held_) read();
 }
 
 void Inbox::on_timer() {
@@ -139,6 +145,7 @@ void Inbox::on_timer() {
 // ---------------------------------------------------------------- reading
 
 void Inbox::read() {
+  began_ = loop_.turn_began();
   if (loop_.now() >= next_ensure_) {
     drop_gone();
     ensure();
@@ -176,7 +183,10 @@ void Inbox::on_outcome(redis::Outcome& outcome, std::uint64_t) {
   }
   if (to_end) listener_.on_read_to_end(std::min(as_of, loop_.now()));
   if (!goes_on) held_ = true;
-  if (running_ && !held_ && !reading_) read();
+  if (!running_ || held_ || reading_) return;
+  if (!to_end || loop_.turn_began() - began_ >= kLinger) return read();
+  if (std::exchange(lingers_, true)) return;
+  loop_.soon(began_ + kLinger, this);
 }
 
 void Inbox::failed(const redis::Outcome& o) {
