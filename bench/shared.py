@@ -113,8 +113,8 @@ class Broker:
     def __init__(self, **settings):
         settings = {k.replace("__", "."): v for k, v in settings.items()}
         self._folder = tempfile.TemporaryDirectory(prefix="signalbox-bench-")
-        settings = {"listeners.mqtt.bind": "127.0.0.1:0", "listeners.ws.bind": "", "store.path": self._folder.name,
-                    "log.level": "error", "sys.interval": "1s"} | settings
+        settings = {"listeners.mqtt.bind": "127.0.0.1:0", "listeners.ws.bind": "", "admin.bind": "",
+                    "store.path": self._folder.name, "log.level": "error", "sys.interval": "1s"} | settings
         command = [BINARY, "broker"]
         for key, value in settings.items():
             command += ["--set", f"{key}={value}"]

@@ -29,7 +29,7 @@ struct Copy final : cluster::EnvelopeSink {
   void on_kick(std::uint64_t n, std::string_view c, std::uint64_t e) override { to.kick(n, c, e); }
   void on_released(std::uint64_t n) override { to.released(n); }
   void on_connected(std::string_view c, ports::ConnectTime t) override { to.connected(c, t); }
-  void on_retained(std::string_view t, bool p) override { to.retained(t, p); }
+  void on_retained(std::string_view t, std::string_view e) override { to.retained(t, e); }
   void on_barrier(std::uint64_t n) override { to.barrier(n); }
   void on_answer(std::uint64_t n) override { to.answer(n); }
   void on_gap(std::uint64_t n) override { to.gap(n); }

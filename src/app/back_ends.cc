@@ -6,30 +6,15 @@
 #include <algorithm>
 #include <vector>
 
+#include "app/token_file.h"
 #include "auth/http_method.h"
 #include "auth/http_rights.h"
-#include "auth/user_file.h"
 #include "base/log.h"
 
 namespace sb::app {
 namespace {
 
 constexpr Millis kTurn{1000};  // of the keeper of rights; and so shards hear of changes once in that time at most
-
-/// The token in a file, which is one line of visible characters: it becomes a part of a header.
-std::string load_token(const std::string& file, std::string& why) {
-  std::vector<std::string> warnings;
-  auto text = auth::load_user_file(file, why, warnings);
-  for (auto& w : warnings) log::warn("{}", w);
-  if (!text) return {};
-  text->erase(std::find_if_not(text->rbegin(), text->rend(), [](char c) { return c == '\n' || c == '\r'; }).base(),
-              text->end());
-  const bool good =
-      !text->empty() && std::all_of(text->begin(), text->end(), [](char c) { return c > ' ' && c < 0x7F; });
-  if (good) return *text;
-  why = file + ": expected one line with a token, without spaces";
-  return {};
-}
 
 bool is_here(const std::string& host) { return host == "localhost" || host == "::1" || host.starts_with("127."); }
 
@@ -49,7 +34,9 @@ std::unique_ptr<auth::HttpBackEnd> make_back_end(http::ControlThread& control, c
   o.timeout = Millis(h.timeout);
   o.pending = h.max_pending;
   o.breaker = {h.failures, Seconds(h.retry_after)};
-  if (!h.token_file.empty()) o.token = load_token(h.token_file, problem);
+  std::vector<std::string> warnings;
+  if (!h.token_file.empty()) o.token = load_token(h.token_file, problem, warnings);
+  for (auto& w : warnings) log::warn("{}", w);
   if (!problem.empty()) return why = "auth.http.token_file: " + problem, nullptr;
   auto made = auth::HttpBackEnd::make(control, std::move(o), problem);
   if (!made) return why = "auth.http.ca_file: " + problem, nullptr;
@@ -63,14 +50,13 @@ std::string BackEnds::load(const config::Config& c, auth::Login& login) {
   std::string why;
   std::shared_ptr<auth::HttpMethod> method;
   std::shared_ptr<auth::HttpRights> source;
-  if ((!h.url.empty() || !h.acl_url.empty()) && !control_) control_ = std::make_unique<http::ControlThread>();
   if (!h.url.empty()) {
-    auto back_end = make_back_end(*control_, h, auth::HttpAsked::login, why);
+    auto back_end = make_back_end(control(), h, auth::HttpAsked::login, why);
     if (!back_end) return why;
     method = std::make_shared<auth::HttpMethod>(std::move(back_end), auth::HttpMethod::Options{Seconds(h.cache)});
   }
   if (!h.acl_url.empty()) {
-    auto back_end = make_back_end(*control_, h, auth::HttpAsked::rights, why);
+    auto back_end = make_back_end(control(), h, auth::HttpAsked::rights, why);
     if (!back_end) return why;
     source = std::make_shared<auth::HttpRights>(std::move(back_end));
   }

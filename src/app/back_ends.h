@@ -20,6 +20,11 @@ class BackEnds {
   using Changed = std::function<void(std::shared_ptr<const void> replaced)>;
 
   auth::RightsKeeper& rights() { return rights_; }
+  /// The thread of what is not hot, until stop().
+  http::ControlThread& control() {
+    if (!control_) control_ = std::make_unique<http::ControlThread>();
+    return *control_;
+  }
 
   /// What is wrong with the configuration, "" = nothing; then `login` has the methods. Otherwise nothing has changed.
   std::string load(const config::Config& c, auth::Login& login);
@@ -29,7 +34,7 @@ class BackEnds {
   void stop();
 
  private:
-  std::unique_ptr<http::ControlThread> control_;  ///< when there is something to be asked
+  std::unique_ptr<http::ControlThread> control_;  ///< once it is needed
   Changed changed_;
   SystemClock clock_;
   auth::RightsKeeper rights_{clock_, {}};

@@ -29,7 +29,12 @@ int run_broker(const config::Config& config, Reloader reload) {
   std::signal(SIGPIPE, SIG_IGN);
 
   BrokerNode node(config);
-  if (std::string why = node.start(); !why.empty()) {
+  auto ends = [] {
+    sigset_t pending;
+    return sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+  };
+  if (std::string why = node.start(ends); !why.empty()) {
+    if (ends()) return kOk;
     std::cerr << "signalbox: " << why << '\n';
     return kFailure;
   }

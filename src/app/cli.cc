@@ -63,6 +63,7 @@ void add_commands(CLI::App& app, Exit& exit) {
   add_sub_command(app, exit);
   add_bench_command(app, exit);
   add_verify_command(app, exit);
+  add_ctl_command(app, exit);
   add_store_command(app, exit);
   add_passwd_command(app, exit);
   add_config_command(app, exit);

@@ -23,6 +23,7 @@ void add_pub_command(CLI::App& app, Exit& exit);
 void add_sub_command(CLI::App& app, Exit& exit);
 void add_bench_command(CLI::App& app, Exit& exit);
 void add_verify_command(CLI::App& app, Exit& exit);
+void add_ctl_command(CLI::App& app, Exit& exit);
 void add_store_command(CLI::App& app, Exit& exit);
 void add_passwd_command(CLI::App& app, Exit& exit);
 void add_config_command(CLI::App& app, Exit& exit);

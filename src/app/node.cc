@@ -7,19 +7,16 @@
 #include <future>
 
 #include "app/logging.h"
+#include "app/stores.h"
 #include "auth/user_file.h"
 #include "base/log.h"
 #include "config/reload.h"
-#include "store/embedded.h"
-#include "store/memory_logs.h"
-#include "store/memory_retained.h"
-#include "store/memory_sessions.h"
-#include "store/sys_retained.h"
 
 namespace sb::app {
 namespace {
 
-constexpr Millis kDrainTime{5000};       // for the last output of clients that read slowly
+constexpr Millis kDrainTime{5000};       // of a process that ends; for the last output of clients that read slowly
+constexpr double kDrainPace = 4;         // seconds of it in which all connections begin to end
 constexpr std::size_t kSpareFiles = 64;  // descriptors that are not connections
 
 /// Raises the limit of open files as far as this process may; answers how many connections it allows.
@@ -47,18 +44,6 @@ io::TlsIdentity identity_of(config::CertificateName n) {
       return io::TlsIdentity::san;
   }
   return io::TlsIdentity::none;
-}
-
-store::WriteConcern concern_of(config::WriteConcern c) {
-  switch (c) {
-    case config::WriteConcern::fsync:
-      return store::WriteConcern::fsync;
-    case config::WriteConcern::interval:
-      return store::WriteConcern::interval;
-    case config::WriteConcern::none:
-      return store::WriteConcern::none;
-  }
-  return store::WriteConcern::fsync;
 }
 
 broker::SharedStrategy strategy_of(config::SharedStrategy s) { return static_cast<broker::SharedStrategy>(s); }
@@ -134,32 +119,24 @@ BrokerNode::BrokerNode(const config::Config& c) : config_(c) {
 
 BrokerNode::~BrokerNode() { stop(); }
 
-std::string BrokerNode::open_store() {
-  const config::Config& c = config_;
-  store::Backend stores;
+std::string BrokerNode::open_store(const std::function<bool()>& ends) {
   auto on_log = [this](std::string_view filter, ports::LogId log) {
     if (node_.cores.empty())
       found_logs_.emplace_back(filter, log);
     else
       node_.log_changed(filter, log);
   };
-  if (c.store.kind == config::StoreKind::memory) {
-    auto logs = std::make_unique<store::MemoryLogs>(c.limits, on_log);
-    stores.sessions = std::make_unique<store::MemorySessions>(*logs, c.limits.sessions);
-    stores.logs = std::move(logs);
-    stores.retained = std::make_unique<store::MemoryRetained>(c.limits.retained_messages, c.limits.retained_bytes);
-  } else {
-    if (c.store.path.empty()) return "store.path: this user has no home directory; name a directory for the store";
-    store::EmbeddedOptions o;
-    o.path = c.store.path;
-    o.concern = concern_of(c.store.write_concern);
-    o.sync_interval = Millis(c.store.sync_interval);
-    o.limits = c.limits;
-    if (std::string why = store::open_embedded(o, on_log, stores); !why.empty()) return "store.path: " + why;
+  store_ = std::make_unique<store::Service>();
+  if (config_.store.kind == config::StoreKind::redis) {
+    node_.hold = Millis(config_.redis.hold);
+    cluster::Options o;
+    o.node = config_.node.name;
+    o.detail = SIGNALBOX_VERSION;
+    o.lease = Millis(config_.cluster.lease);
+    o.inbox_bytes = config_.cluster.inbox_bytes;
+    cluster_ = std::make_unique<ClusterNode>(node_, std::move(o), [this] { send_clients_away(); });
   }
-  stores.retained = std::make_unique<store::SysRetained>(std::move(stores.retained));
-  store_ = std::make_unique<store::Service>(std::move(stores));
-  return {};
+  return open_stores(config_, on_log, *store_, cluster_.get(), ends);
 }
 
 void BrokerNode::make_shards() {
@@ -171,6 +148,10 @@ void BrokerNode::make_shards() {
     shards_.back()->set_half_open_bound((config_.limits.half_open + shards - 1) / shards);
     shard_stores_.push_back(std::make_unique<store::ShardStores>(*store_, shards_[i]->loop()));
     broker::Stores s{&shard_stores_[i]->logs(), &shard_stores_[i]->sessions(), &shard_stores_[i]->retained()};
+    if (cluster_) {
+      peers_.push_back(std::make_unique<cluster::ShardPeers>(cluster_->cluster(), store_->loop(), shards_[i]->loop()));
+      s.peers = peers_.back().get();
+    }
     auto core = std::make_unique<broker::Core>(node_, i, shards_[i]->loop(), s);
     node_.cores[i] = core.get();
     shards_[i]->set_core(std::move(core));
@@ -308,18 +289,7 @@ std::string BrokerNode::listener_options(const config::Config& c, const config::
   return {};
 }
 
-std::string BrokerNode::start() {
-  if (std::string why = load_users(config_); !why.empty()) return why;
-  if (std::string why = load_tokens(config_); !why.empty()) return why;
-  if (std::string why = load_certificate_map(config_); !why.empty()) return why;
-  if (std::string why = load_rights(config_); !why.empty()) return why;
-  if (std::string why = load_bans(config_); !why.empty()) return why;
-  set_events(config_);
-  if (std::string why = redis_login_.load(config_, *login_); !why.empty()) return why;
-  node_.authorizer = &redis_login_.authorizer(*node_.authorizer);
-  if (std::string why = back_ends_.load(config_, *login_); !why.empty()) return why;
-  if (std::string why = open_store(); !why.empty()) return why;
-  make_shards();
+std::string BrokerNode::open_listeners() {
   for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
     const auto& l = config_.listeners[i];
     if (!l.bind.enabled()) continue;
@@ -333,6 +303,39 @@ std::string BrokerNode::start() {
     listeners_.push_back({key, config::to_string(l.kind), std::move(*acceptor)});
   }
   if (listeners_.empty()) return "no listener is on: set listeners.mqtt.bind, for example to 127.0.0.1:1883";
+  return {};
+}
+
+std::string BrokerNode::open_admin() {
+  std::vector<net::Shard*> shards;
+  std::vector<Drain::Listener> listeners;
+  for (auto& s : shards_) shards.push_back(s.get());
+  for (auto& l : listeners_) listeners.push_back({l.key, l.acceptor.get()});
+  drain_ = std::make_unique<Drain>(node_, std::move(shards), std::move(listeners));
+  if (!config_.admin.bind.enabled()) return {};
+  std::vector<NodeControl::Listener> listed;
+  for (auto& l : listeners_) listed.push_back({l.kind, l.acceptor.get()});
+  const bool memory = config_.store.kind == config::StoreKind::memory;
+  control_ = std::make_unique<NodeControl>(NodeControl::Parts{
+      back_ends_.control(), node_, store_->backend(), memory ? "memory" : "embedded", *drain_, std::move(listed)});
+  control_->set_drain_rate(config_.node.drain_rate);
+  return admin_.open(config_, back_ends_.control(), *control_);
+}
+
+std::string BrokerNode::start(const std::function<bool()>& ends) {
+  if (std::string why = load_users(config_); !why.empty()) return why;
+  if (std::string why = load_tokens(config_); !why.empty()) return why;
+  if (std::string why = load_certificate_map(config_); !why.empty()) return why;
+  if (std::string why = load_rights(config_); !why.empty()) return why;
+  if (std::string why = load_bans(config_); !why.empty()) return why;
+  set_events(config_);
+  if (std::string why = redis_login_.load(config_, *login_); !why.empty()) return why;
+  node_.authorizer = &redis_login_.authorizer(*node_.authorizer);
+  if (std::string why = back_ends_.load(config_, *login_); !why.empty()) return why;
+  if (std::string why = open_store(ends); !why.empty()) return why;
+  make_shards();
+  if (std::string why = open_listeners(); !why.empty()) return why;
+  if (std::string why = open_admin(); !why.empty()) return why;
 
   running_ = true;
   store_->start();
@@ -354,11 +357,13 @@ std::string BrokerNode::start() {
     sys_timer_->set_interval(Seconds(config_.sys.interval));
     for (auto& l : listeners_) l.acceptor->start(*shards_.front(), all, bound);
   });
+  admin_.start();
   return {};
 }
 
 std::vector<std::string> BrokerNode::listening() const {
   std::vector<std::string> lines;
+  if (std::string line = admin_.line(); !line.empty()) lines.push_back(std::move(line));
   for (auto& l : listeners_) lines.push_back(fmt::format("listening {} {}", l.kind, l.acceptor->address()));
   return lines;
 }
@@ -389,6 +394,8 @@ void BrokerNode::reload(const config::Config& next) {
       core->bans_changed();
     });
   node_.shared_strategy = strategy_of(now.session.shared_strategy);
+  if (std::string why = admin_.reload(now); !why.empty()) log::error("{}; the token stays as it was", why);
+  if (control_) control_->set_drain_rate(now.node.drain_rate);
   for (auto& l : listeners_) {
     for (std::size_t i = 0; i < now.listeners.size(); ++i) {
       if (config::listener_name(now, i) != l.key) continue;
@@ -408,28 +415,41 @@ void BrokerNode::reload(const config::Config& next) {
 }
 
 void BrokerNode::drain() {
-  node_.shutting_down = true;
+  auto until = std::chrono::steady_clock::now() + kDrainTime;
   on_loop(*shards_.front(), [&] {
     sys_timer_.reset();
     memory_watch_.reset();
-    for (auto& l : listeners_) l.acceptor->close();
+    const double connections = static_cast<double>(drain_->connections());
+    drain_->begin(std::max<double>(config_.node.drain_rate, connections / kDrainPace));
   });
-  for (auto& s : shards_)
-    s->loop().post_fn([shard = s.get()] { shard->shut_down_all(mqtt::Reason::server_shutting_down); });
-  auto until = std::chrono::steady_clock::now() + kDrainTime;
-  auto connected = [&] { return std::any_of(shards_.begin(), shards_.end(), [](auto& s) { return s->load() > 0; }); };
-  while (connected() && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(Millis(10));
+  while (drain_->connections() > 0 && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(Millis(10));
+  admin_.stop();
   stop();
+}
+
+/// Any thread: the node is no member any more, and what its clients rely on may be another node's.
+void BrokerNode::send_clients_away() {
+  for (auto& s : shards_)
+    s->loop().post_fn([shard = s.get()] { shard->shut_down_some(mqtt::Reason::server_busy, SIZE_MAX); });
+}
+
+/// What was asked of the stores is done, then the others hear that this node goes.
+void BrokerNode::leave_cluster() {
+  std::promise<void> left;
+  store_->loop().post_fn([&] { store_->backend().engine->drain([&] { cluster_->leave([&] { left.set_value(); }); }); });
+  left.get_future().wait();
 }
 
 void BrokerNode::stop() {
   if (!running_) return;
   running_ = false;
+  admin_.stop();  // it asks the shards
   threads_->stop();
   threads_->join();
   redis_login_.stop();
   login_.reset();  // answers what waits; nobody hears it any more
   back_ends_.stop();
+  if (cluster_) leave_cluster();
   store_->stop();  // behind everything that the shards have sent it
 }
 

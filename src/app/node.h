@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "app/admin_listener.h"
 #include "app/back_ends.h"
 #include "app/broker.h"
+#include "app/cluster_node.h"
+#include "app/drain.h"
 #include "app/memory_watch.h"
+#include "app/node_control.h"
 #include "app/redis_login.h"
 #include "auth/acl_file.h"
 #include "auth/asked_rights.h"
@@ -27,13 +32,15 @@ class BrokerNode {
   explicit BrokerNode(const config::Config& c);
   ~BrokerNode();
 
-  /// Opens the listeners and starts the threads; what went wrong, "" = nothing.
-  std::string start();
-  /// "listening mqtt 127.0.0.1:1883", one per listener.
+  /// Opens the listeners and starts the threads; what went wrong, "" = nothing. `ends`: whether this process is to
+  /// end while it waits for a store.
+  std::string start(const std::function<bool()>& ends);
+  /// "listening mqtt 127.0.0.1:1883", one per listener, that of the API first.
   std::vector<std::string> listening() const;
   /// Takes over what can be taken over; says the rest in the log.
   void reload(const config::Config& next);
-  /// No new connections, DISCONNECT to all, their output written out as far as they take it; then the threads end.
+  /// No new connections, DISCONNECT to all as `node.drain_rate` says or faster, their output written out as far as they
+  /// take it; then the threads end.
   void drain();
 
  private:
@@ -51,9 +58,13 @@ class BrokerNode {
   void set_events(const config::Config& c);
   /// Has every shard ask for rights again; `replaced` is held until all have.
   void rights_changed(const std::shared_ptr<const void>& replaced);
-  std::string open_store();
+  std::string open_store(const std::function<bool()>& ends);
   void make_shards();
+  std::string open_listeners();
+  std::string open_admin();
   std::string listener_options(const config::Config& c, const config::ListenerConfig& l, net::ListenerOptions& o) const;
+  void send_clients_away();
+  void leave_cluster();
   void stop();
 
   config::Config config_;
@@ -65,13 +76,18 @@ class BrokerNode {
   auth::AclAuthorizer acl_{nullptr};
   auth::AskedRights asked_rights_{back_ends_.rights()};
   auth::ScramAuthenticator scram_{nullptr};
+  std::unique_ptr<ClusterNode> cluster_;  ///< with Redis; the stores tell it what they do
   std::unique_ptr<store::Service> store_;
   std::vector<std::pair<std::string, ports::LogId>> found_logs_;  ///< when the store was opened, until there are shards
   std::vector<Listener> listeners_;  ///< before the shards: their connections refer to them
   std::vector<std::unique_ptr<net::Shard>> shards_;
   std::vector<std::unique_ptr<store::ShardStores>> shard_stores_;
+  std::vector<std::unique_ptr<cluster::ShardPeers>> peers_;
   std::unique_ptr<MemoryWatch> memory_watch_;
   std::unique_ptr<SysTimer> sys_timer_;
+  std::unique_ptr<Drain> drain_;
+  std::unique_ptr<NodeControl> control_;
+  AdminListener admin_;
   std::unique_ptr<io::LoopThreads> threads_;  ///< of the shards
   bool running_ = false;
 };

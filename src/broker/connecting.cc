@@ -245,6 +245,7 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
 void Core::started(Channel& c) {
   Session& s = c.session();
   counters.subscriptions.add(s.subscriptions().size());
+  clients_[c.slot].since = static_cast<std::uint32_t>(wall.time_since_epoch() / Seconds(1));
   if (node_.bans.connected(s.client_id, c.transport().address(), wall))
     tell(c, channel::EventKind::banned, "connects too often", "client");
   if (s.durable) take_up(c);

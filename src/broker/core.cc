@@ -40,6 +40,7 @@ std::uint32_t Core::take_slot(Channel& c) {
     free_ = clients_[slot].next_free;
   }
   clients_[slot].channel = &c;
+  clients_[slot].since = 0;
   c.slot = slot;
   return slot;
 }

@@ -13,6 +13,7 @@
 
 #include "auth/bans.h"
 #include "broker/admission.h"
+#include "broker/client_list.h"
 #include "broker/directory.h"
 #include "broker/durable_group.h"
 #include "broker/events.h"
@@ -47,9 +48,9 @@ struct Node {
   auth::Bans bans;
   EventOptions events;
   bool stores_in_memory = false;
-  Millis hold{10'000};                   ///< that an acknowledgement waits for fresh routes; then it is refused
-  std::atomic<bool> memory_full{false};  ///< limits.memory
-  std::atomic<bool> shutting_down{false};
+  Millis hold{10'000};  ///< that an acknowledgement waits for fresh routes; then it is refused
+  std::atomic<bool> memory_full{false};    ///< limits.memory
+  std::atomic<bool> shutting_down{false};  ///< or draining: no session begins
 
   /// Any thread: the store says that the log of a filter began, or ended (0).
   void log_changed(std::string_view filter, ports::LogId log);
@@ -64,6 +65,9 @@ struct Node {
   std::function<ports::ConnectTime()> connect_clock = [] {
     return std::chrono::time_point_cast<ports::ConnectTime::duration>(std::chrono::system_clock::now());
   };
+  /// Any thread: ends the connection that the client has on this node. `done` is called on any thread, with whether
+  /// there was one.
+  void disconnect(std::string_view client_id, mqtt::Reason reason, std::function<void(bool)> done);
   /// The shard that hands out the messages of a shared group with durable members.
   std::size_t group_owner(std::string_view filter) const { return hash_bytes(filter) % cores.size(); }
 };
@@ -111,6 +115,8 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void events_changed() { hears = node_.events.heard(); }
   /// Others are banned now: their connections end.
   void bans_changed();
+  /// The next piece of a list of the clients that are connected to this shard.
+  void list_clients(ClientList& list);
   std::size_t shard() const { return shard_; }
   io::EventLoop& loop() { return loop_; }
 
@@ -146,6 +152,8 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   /// From another node: to the clients of all shards of this one, and no further.
   void receive(const ports::PeerBatch& batch);
   void kick_from_peer(ClientKey k, const std::string& client_id, std::uint64_t epoch, std::function<void()> released);
+  /// Ends the connection of `k` if that has this client id; false when not.
+  bool disconnect(ClientKey k, const std::string& client_id, mqtt::Reason reason);
   void connected_elsewhere(ClientKey k, const std::string& client_id, ports::ConnectTime before);
   void group_log(SharedGroupPtr g, const std::string& filter, ports::LogId log);
   void group_answer(const GroupAnswer& a);
@@ -202,7 +210,10 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
     std::uint32_t generation : 24 = 1;
     std::uint32_t dirty : 1 = 0;
     std::uint32_t pumping : 1 = 0, pump_again : 1 = 0;
-    std::uint32_t next_free = kNoSlot;
+    union {
+      std::uint32_t next_free = kNoSlot;  ///< while it is free
+      std::uint32_t since;                ///< while it is not: when its client came in, seconds since 1970
+    };
     std::uint64_t directory_key = 0;
     std::unique_ptr<Extra> extra;
   };

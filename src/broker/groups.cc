@@ -155,9 +155,9 @@ bool Core::next_of_group(DurableGroup& g) {
     LogFeeds::Next n = feeds_.next(g.log, cursor.next);
     counters.dropped_log_bound.add(n.lost);
     if (!n.skip && !n.message) return false;
-    cursor.next = n.skip ? n.skip_to : n.message->position;
+    cursor.go_on(n.skip ? n.skip_to : n.message->position);
     group_moved(g);
-    if (n.skip) continue;
+    if (n.skip || cursor.has_had(*n.message)) continue;
     InFlight e;
     e.state = OutboundState::sent_qos1;
     e.log = g.log;

@@ -105,9 +105,9 @@ bool Core::read_log(Channel& c, session::Cursor& cursor) {
       counters.dropped_log_bound.add(n.lost);
     }
     if (!n.skip && !n.message) return true;
-    cursor.next = n.skip ? n.skip_to : n.message->position;
+    cursor.go_on(n.skip ? n.skip_to : n.message->position);
     moved(c, cursor);
-    if (n.message) hand_out(c, c.session().of(cursor), *n.message);
+    if (n.message && !cursor.has_had(*n.message)) hand_out(c, c.session().of(cursor), *n.message);
   }
   return false;
 }

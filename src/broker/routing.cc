@@ -36,7 +36,7 @@ Routed Core::route(Channel& c, channel::TopicMemoPtr& memo, MessageView& m, cons
     if (session_first) {
       const session::Session& s = c.session();
       ports::SessionChange change;
-      change.inbound_added.push_back(id);
+      change.inbound_added.push_back({id});
       p->inbound = std::make_unique<Pending::Inbound>(Pending::Inbound{s.client_id, s.epoch, id});
       ++p->waits;
       stores_.sessions->change(s.client_id, s.epoch, std::move(change),

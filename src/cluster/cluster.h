@@ -65,6 +65,9 @@ class Cluster final : public store::LogPeers,
   bool fresh(MonoTime now) const {
     return now.time_since_epoch().count() < fresh_until_.load(std::memory_order_relaxed);
   }
+  /// Of this life of the node; 0 = it has none.
+  std::uint64_t epoch() const { return in_.load(std::memory_order_relaxed) ? membership_.epoch() : 0; }
+  const Members& known() const { return membership_.members(); }
   /// Any thread.
   bool is_member() const { return in_.load(std::memory_order_relaxed); }
   const Stats& stats() const { return stats_; }
@@ -74,8 +77,9 @@ class Cluster final : public store::LogPeers,
   void change(const std::vector<ports::Peers::Change>& changes, ports::Peers::Done<void> done);
   void kick(std::string_view node, std::string_view client_id, std::uint64_t epoch, std::function<void()> released);
   void connected(std::string_view client_id, ports::ConnectTime since);
-  /// The retained message of a topic was set or cleared, confirmed. `known`: all nodes will hear of it.
-  void retained_changed(std::string_view topic, bool present, std::function<void()> known);
+  /// The retained message of a topic was set, or cleared (""), confirmed: what all nodes are to know of it. `known`:
+  /// they will hear of it.
+  void retained_changed(std::string_view topic, std::string_view entry, std::function<void()> known);
   /// Asks other nodes, all or one; `done` within half a second.
   void ask(std::string_view node, std::string_view kind, std::string_view body, Requests::Done done);
 
@@ -165,7 +169,7 @@ class Cluster final : public store::LogPeers,
   void on_kick(std::uint64_t number, std::string_view client_id, std::uint64_t epoch) override;
   void on_released(std::uint64_t number) override;
   void on_connected(std::string_view client_id, ports::ConnectTime since) override;
-  void on_retained(std::string_view topic, bool present) override;
+  void on_retained(std::string_view topic, std::string_view entry) override;
   void on_barrier(std::uint64_t number) override;
   void on_answer(std::uint64_t barrier) override;
   void on_gap(std::uint64_t dropped) override;

@@ -143,8 +143,8 @@ void Cluster::on_connected(std::string_view client_id, ports::ConnectTime since)
   if (heard()) receiver_.connected_elsewhere(client_id, since, from_->name > options_.node);
 }
 
-void Cluster::on_retained(std::string_view topic, bool present) {
-  if (heard()) receiver_.peer_retained(topic, present);
+void Cluster::on_retained(std::string_view topic, std::string_view entry) {
+  if (heard()) receiver_.peer_retained(topic, entry);
 }
 
 void Cluster::on_barrier(std::uint64_t number) {

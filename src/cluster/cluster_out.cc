@@ -156,14 +156,14 @@ void Cluster::connected(std::string_view client_id, ports::ConnectTime since) {
 
 // ---------------------------------------------------------------- stores
 
-void Cluster::retained_changed(std::string_view topic, bool present, std::function<void()> known) {
+void Cluster::retained_changed(std::string_view topic, std::string_view entry, std::function<void()> known) {
   auto sent = std::make_shared<Sent>();
   sent->done = [known = std::move(known)](const result<void>&) {
     if (known) known();
   };
   for (auto& p : peers_) {
     if (!p.out) continue;
-    p.out->control([&](EnvelopeWriter& w) { w.retained(topic, present); });
+    p.out->control([&](EnvelopeWriter& w) { w.retained(topic, entry); });
     ++sent->waits;
     p.out->wait([sent](bool ok) { sent->one(ok); });
   }

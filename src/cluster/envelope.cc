@@ -217,10 +217,8 @@ class Reader {
         return ok_ ? sink_.on_connected(client, t) : void();
       }
       case Frame::retained: {
-        const auto present = byte();
-        const auto topic = name();
-        if (present > 1) fail();
-        return ok_ ? sink_.on_retained(topic, present) : void();
+        const auto topic = name(), entry = body();
+        return ok_ ? sink_.on_retained(topic, entry) : void();
       }
       case Frame::barrier:
         return one(&EnvelopeSink::on_barrier);
@@ -315,8 +313,9 @@ void EnvelopeWriter::connected(std::string_view client_id, ports::ConnectTime si
   const auto us = std::clamp<std::int64_t>(since.time_since_epoch().count(), 0, kLatestConnect);
   Head(Frame::connected).number(static_cast<std::uint64_t>(us)).size(client_id).into(out_, {client_id});
 }
-void EnvelopeWriter::retained(std::string_view topic, bool present) {
-  Head(Frame::retained).byte(present).size(topic).into(out_, {topic});
+void EnvelopeWriter::retained(std::string_view topic, std::string_view entry) {
+  Head(Frame::retained).size(topic).into(out_, {topic});
+  Head().size(entry).into(out_, {entry});
 }
 void EnvelopeWriter::barrier(std::uint64_t number) { Head(Frame::barrier).number(number).into(out_); }
 void EnvelopeWriter::answer(std::uint64_t barrier) { Head(Frame::answer).number(barrier).into(out_); }

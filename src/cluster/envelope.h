@@ -40,7 +40,7 @@ class EnvelopeWriter {
   void kick(std::uint64_t number, std::string_view client_id, std::uint64_t epoch);
   void released(std::uint64_t number);
   void connected(std::string_view client_id, ports::ConnectTime since);
-  void retained(std::string_view topic, bool present);
+  void retained(std::string_view topic, std::string_view entry);  ///< "" = cleared
   void barrier(std::uint64_t number);
   void answer(std::uint64_t barrier);
   void gap(std::uint64_t dropped);  ///< so much was left out before this
@@ -66,7 +66,7 @@ class EnvelopeSink {
   virtual void on_kick(std::uint64_t number, std::string_view client_id, std::uint64_t epoch) = 0;
   virtual void on_released(std::uint64_t number) = 0;
   virtual void on_connected(std::string_view client_id, ports::ConnectTime since) = 0;
-  virtual void on_retained(std::string_view topic, bool present) = 0;
+  virtual void on_retained(std::string_view topic, std::string_view entry) = 0;
   virtual void on_barrier(std::uint64_t number) = 0;
   virtual void on_answer(std::uint64_t barrier) = 0;
   virtual void on_gap(std::uint64_t dropped) = 0;

@@ -79,6 +79,12 @@ std::uint64_t Members::epoch(std::string_view node) const {
   return it != members_.end() && it->second.found && !it->second.lost ? it->second.epoch : 0;
 }
 
+Members::Fate Members::fate(std::string_view node, std::uint64_t epoch) const {
+  const auto it = members_.find(node);
+  if (it == members_.end() || it->second.epoch < epoch) return Fate::unknown;
+  return it->second.epoch > epoch || it->second.lost ? Fate::over : Fate::lives;
+}
+
 bool Members::may_live(std::string_view node, std::uint64_t epoch) const {
   const auto it = members_.find(node);
   return it != members_.end() && it->second.epoch == epoch && !it->second.lost && it->second.lease;

@@ -54,6 +54,9 @@ class Members {
   std::vector<std::string> watched() const;
   /// The epoch of a member, 0: it is none.
   std::uint64_t epoch(std::string_view node) const;
+  enum class Fate : std::uint8_t { lives, over, unknown };
+  /// What has become of this life of a node: it is over when it was fenced, or followed by another.
+  Fate fate(std::string_view node, std::uint64_t epoch) const;
   /// It was not lost, and has a lease, or nobody knows yet.
   bool may_live(std::string_view node, std::uint64_t epoch) const;
 

@@ -25,8 +25,8 @@ class Receiver {
   /// `released`: on any thread, once.
   virtual void kick(std::string_view client_id, std::uint64_t epoch, std::function<void()> released) = 0;
   virtual void connected_elsewhere(std::string_view client_id, ports::ConnectTime since, bool wins_ties) = 0;
-  /// Another node has set, or cleared, the retained message of a topic.
-  virtual void peer_retained(std::string_view topic, bool present) = 0;
+  /// Another node has set the retained message of a topic, or cleared it (""): what all nodes know of it.
+  virtual void peer_retained(std::string_view topic, std::string_view entry) = 0;
   /// Management. `answer`: on any thread, once, or never.
   virtual void request(std::string_view kind, std::string_view body, std::function<void(std::string)> answer) = 0;
 

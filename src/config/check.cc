@@ -65,6 +65,33 @@ void check_tls(Loaded& loaded, const std::string& name, const ListenerConfig& l)
   }
 }
 
+void check_store(Loaded& loaded) {
+  StoreConfig& s = loaded.config.store;
+  const bool redis = s.kind == StoreKind::redis;
+  if (redis && loaded.config.redis.url.empty() && !has_error(loaded, "redis.url"))
+    add(loaded, "store.kind", "redis.url", "", "missing; write where Redis is, such as \"redis://127.0.0.1:6379\"");
+  if (redis && !loaded.origins.contains("store.write_concern")) s.write_concern = WriteConcern::primary;
+  const bool of_redis = s.write_concern == WriteConcern::primary || s.write_concern == WriteConcern::replica;
+  const bool of_embedded = s.write_concern == WriteConcern::interval || s.write_concern == WriteConcern::none;
+  if (redis && of_embedded)
+    add(loaded, "store.write_concern", "store.write_concern", "",
+        "one of the embedded store; with Redis write \"primary\", \"replica\" or \"fsync\"");
+  if (s.kind == StoreKind::embedded && of_redis)
+    add(loaded, "store.write_concern", "store.write_concern", "",
+        "one of Redis; with the embedded store write \"fsync\", \"interval\" or \"none\"");
+}
+
+void check_admin(Loaded& loaded, const std::map<std::string, std::string>& taken) {
+  const AdminConfig& a = loaded.config.admin;
+  if (!a.bind.enabled() || has_error(loaded, "admin.bind")) return;
+  if (auto other = taken.find(a.bind.text()); other != taken.end())
+    add(loaded, "admin.bind", "admin.bind", quote(a.bind.text()),
+        fmt::format("the same as {}; give each listener its own address", other->second));
+  if (!a.bind.is_local() && a.token_file.empty())
+    add(loaded, "admin.bind", "admin.bind", quote(a.bind.text()),
+        "not a loopback address, so that others could run this broker; set admin.token_file, or bind to 127.0.0.1");
+}
+
 std::string system_problem() {
   return fmt::format("cannot be read: {}; give the path of a readable file", std::strerror(errno));
 }
@@ -96,6 +123,8 @@ void check_relations(Loaded& loaded) {
     add(loaded, bind, bind, quote(l.bind.text()),
         fmt::format("the same as {}; give each listener its own address", first->second));
   }
+  check_store(loaded);
+  check_admin(loaded, taken);
   if (!c.auth.http.acl_url.empty() && !c.auth.acl_file.empty())
     add(loaded, "auth.acl_file", "auth.acl_file", quote(c.auth.acl_file),
         "means nothing beside auth.http.acl_url; leave out one of them");
@@ -115,10 +144,12 @@ void check_files(Loaded& loaded) {
       check_file(loaded, name + ".sni", sni.key);
     }
   }
+  if (c.admin.bind.enabled()) check_file(loaded, "admin.token_file", c.admin.token_file);
   check_file(loaded, "auth.scram_file", c.auth.scram_file);
   check_file(loaded, "auth.password_file", c.auth.password_file);
   check_file(loaded, "auth.acl_file", c.auth.acl_file);
   check_file(loaded, "auth.redis.ca_file", c.auth.redis.ca_file);
+  check_file(loaded, "redis.ca_file", c.redis.ca_file);
   check_file(loaded, "auth.certificate_map", c.auth.certificate_map);
   check_file(loaded, "auth.http.ca_file", c.auth.http.ca_file);
   check_file(loaded, "auth.http.token_file", c.auth.http.token_file);

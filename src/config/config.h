@@ -18,8 +18,10 @@ enum class Anonymous : std::uint8_t { automatic, yes, no };  ///< automatic is w
 enum class ProxyProtocol : std::uint8_t { off, optional, required };
 enum class CertificateName : std::uint8_t { none, cn, dn, san };
 enum class TlsVersion : std::uint8_t { v1_2, v1_3 };
-enum class StoreKind : std::uint8_t { memory, embedded };
-enum class WriteConcern : std::uint8_t { fsync, interval, none };
+enum class StoreKind : std::uint8_t { memory, embedded, redis };
+/// The first three are of the embedded store; of Redis: fsync, primary and replica.
+enum class WriteConcern : std::uint8_t { fsync, interval, none, primary, replica };
+enum class OnNoReplica : std::uint8_t { degrade, wait };
 enum class SharedStrategy : std::uint8_t { round_robin, random, hash, least_inflight };
 enum class LogLevel : std::uint8_t { trace, debug, info, warn, error };
 enum class EventLog : std::uint8_t { none, refusals, all };
@@ -67,8 +69,15 @@ struct ListenerConfig {
 };
 
 struct NodeConfig {
-  std::string name;          ///< after load() never empty: the host name unless configured
-  std::uint16_t shards = 0;  ///< 0 = one per core
+  std::string name;                 ///< after load() never empty: the host name unless configured
+  std::uint16_t shards = 0;         ///< 0 = one per core
+  std::uint32_t drain_rate = 1000;  ///< connections a second
+};
+
+struct AdminConfig {
+  Address bind = Address::tcp("127.0.0.1", 18083);  ///< tcp or off
+  std::string token_file;                           ///< "" = no token is needed
+  std::vector<std::string> hosts;                   ///< names beside its own
 };
 
 struct StoreConfig {
@@ -76,6 +85,22 @@ struct StoreConfig {
   std::string path;  ///< embedded: directory; after load() never empty
   WriteConcern write_concern = WriteConcern::fsync;
   std::uint32_t sync_interval = 100;  ///< milliseconds, with WriteConcern::interval
+  std::uint32_t replicas = 1;         ///< with WriteConcern::replica
+  OnNoReplica on_no_replica = OnNoReplica::degrade;
+};
+
+struct ClusterConfig {
+  std::string name = "default";
+  std::uint32_t lease = 5000;                     ///< milliseconds
+  std::uint64_t inbox_bytes = 64ull << 20;
+};
+
+struct RedisConfig {
+  std::string url;
+  std::string ca_file;  ///< "" = whom the system trusts
+  std::string prefix = "sb:";
+  std::uint64_t redo_bytes = 512ull << 20;
+  std::uint32_t hold = 10'000;  ///< milliseconds
 };
 
 struct SessionConfig {
@@ -154,9 +179,12 @@ std::vector<ListenerConfig> default_listeners();
 
 struct Config {
   NodeConfig node;
+  AdminConfig admin;
   std::vector<ListenerConfig> listeners =
       default_listeners();  ///< the four of ListenerKind in order, then the extra ones
   StoreConfig store;
+  ClusterConfig cluster;
+  RedisConfig redis;
   model::Limits limits;
   model::Features features;
   SessionConfig session;

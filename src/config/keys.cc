@@ -7,7 +7,6 @@
 
 #include "config/rows.h"
 #include "http/url.h"
-#include "redis/url.h"
 
 namespace sb::config {
 namespace {
@@ -16,9 +15,6 @@ using enum Takes;
 constexpr Bounds kPath{0, 4096};
 
 constexpr std::array<std::string_view, 3> kAnonymous = {"auto", "yes", "no"};
-constexpr std::array<std::string_view, 2> kStoreKinds = {"memory", "embedded"};
-constexpr std::array<std::string_view, 1> kLaterStoreKinds = {"redis"};
-constexpr std::array<std::string_view, 3> kWriteConcerns = {"fsync", "interval", "none"};
 constexpr std::array<std::string_view, 4> kSharedStrategies = {"round_robin", "random", "hash", "least_inflight"};
 constexpr std::array<std::string_view, 5> kLogLevels = {"trace", "debug", "info", "warn", "error"};
 constexpr std::array<std::string_view, 3> kEventLogs = {"none", "refusals", "all"};
@@ -33,27 +29,30 @@ std::string check_node_name(const Value& v) {
   return ok ? "" : "has other characters than letters, digits, \"-\", \"_\" and \".\"; leave them out";
 }
 
+std::string check_tcp(const Value& v) {
+  return std::get<std::string>(v).starts_with("unix:") ? "a unix socket, which HTTP is not spoken on; write an address "
+                                                         "such as \"127.0.0.1:18083\", or \"\" for off"
+                                                       : "";
+}
+
 std::string check_topic_prefix(const Value& v) {
   bool wildcard = std::get<std::string>(v).find_first_of("+#") != std::string::npos;
   return wildcard ? "has a wildcard; clients publish to topics below it, so leave out \"+\" and \"#\"" : "";
 }
 
-void add_store_keys(Rows<Config>& row) {
-  Key& kind = row.choice("store.kind", SB_FIELD(store.kind), kStoreKinds, restart,
-                         "Where durable sessions, their messages and retained messages are kept. `memory`: in this "
-                         "process, gone when it ends. `embedded`: in files of this node, see `store.path`.");
-  kind.later = kLaterStoreKinds;
-  row.text("store.path", SB_FIELD(store.path), kPath, restart,
-           "Directory of the embedded store, made when it is not there; one broker at a time. Empty: the "
-           "`STATE_DIRECTORY` of systemd, else `/var/lib/signalbox` for root, else `signalbox` in `XDG_STATE_HOME` or "
-           "`~/.local/state`.");
-  row.choice("store.write_concern", SB_FIELD(store.write_concern), kWriteConcerns, restart,
-             "What an acknowledgement means with the embedded store. `fsync`: it is on the disk. `interval`: the "
-             "operating system has it, and the disk within `store.sync_interval`. `none`: the operating system has it. "
-             "A kill of the broker loses nothing with any of them; a power failure may with the last two.");
-  row.duration("store.sync_interval", SB_FIELD(store.sync_interval), {1, 3'600'000}, restart,
-               "Longest time until what was acknowledged is on the disk, with `store.write_concern` = `interval`.")
-      .unit_ms = 1;
+void add_admin_keys(Rows<Config>& row) {
+  row.address(
+         "admin.bind", SB_FIELD(admin.bind), restart,
+         "Address of the HTTP API for operators and `signalbox ctl` (docs/ctl.md), no unix socket. Beyond loopback it "
+         "needs `admin.token_file`.")
+      .check = check_tcp;
+  row.text("admin.token_file", SB_FIELD(admin.token_file), kPath, reload,
+           "File with a token that who uses the API has to show as `Authorization: Bearer`; /health and /ready are for "
+           "everybody. Others may not read it (mode 0600). Empty: no token is needed.");
+  row.list(
+      "admin.hosts", SB_FIELD(admin.hosts), reload,
+      "Names under which the API may be asked (header `Host`), beside `localhost`, loopback addresses, the name of "
+      "`admin.bind` and the address that a connection came to.");
 }
 
 }  // namespace
@@ -65,8 +64,13 @@ void add_general_keys(std::vector<Key>& out) {
       .check = check_node_name;
   row.number("node.shards", SB_FIELD(node.shards), {0, 1024}, restart,
              "Parts that share out the connections, with a thread each when there is work for it. 0: one per core.");
+  row.number("node.drain_rate", SB_FIELD(node.drain_rate), {1, 1'000'000}, reload,
+             "Connections that a node which drains (`signalbox ctl drain`) sends away in a second. SIGTERM does the "
+             "same, but faster where it would take longer than four seconds.");
 
-  add_store_keys(row);
+  add_admin_keys(row);
+  add_store_keys(out);
+  add_redis_store_keys(out);
 
   row.choice(
       "session.shared_strategy", SB_FIELD(session.shared_strategy), kSharedStrategies, reload,
@@ -163,15 +167,6 @@ void add_http_keys(Rows<Config>& row) {
              "need it is refused at once.");
   row.duration("auth.http.retry_after", SB_FIELD(auth.http.retry_after), {1, 3600}, reload,
                "How long it is left alone. Then one question decides.");
-}
-
-std::string check_redis_url(const Value& v) {
-  const auto& text = std::get<std::string>(v);
-  if (text.empty()) return "";
-  std::string why;
-  const auto url = redis::parse_url(text, why);
-  if (!url) return why + "; write a URL such as \"redis://user:password@127.0.0.1:6379/0\"";
-  return url->password == "***" ? "has no password any more, it was hidden when it was shown; write the real one" : "";
 }
 
 void add_redis_keys(Rows<Config>& row) {

@@ -103,8 +103,6 @@ std::optional<Value> read_choice(const Key& key, const Raw& raw, std::string& pr
   // `min_tls = 1.2` is a float in TOML, and what people write.
   if (is_text(raw) || raw.kind == Kind::floating) {
     if (std::find(key.choices.begin(), key.choices.end(), raw.text) != key.choices.end()) return raw.text;
-    bool later = std::find(key.later.begin(), key.later.end(), raw.text) != key.later.end();
-    if (later) return problem = "comes in a later version", std::nullopt;
   }
   return problem = "not one of the choices", std::nullopt;
 }

@@ -12,7 +12,7 @@
 #include "config/value.h"
 
 /// The table of keys: everything that the loader, the checks, the sample file, the reference page and reload
-/// know about a key is in its row. The rows are in keys.cc, keys_limits.cc and keys_listeners.cc.
+/// know about a key is in its row. The rows are in keys*.cc.
 namespace sb::config {
 
 enum class Type : std::uint8_t {
@@ -47,7 +47,6 @@ struct Key {
   std::string_view doc;                       ///< whole sentences; Markdown code marks allowed
   std::uint64_t unit_ms = 1000;               ///< duration: milliseconds in one unit of the field
   std::span<const std::string_view> choices;  ///< choice: in the order of the enumerators
-  std::span<const std::string_view> later;    ///< choice: names that a later version will know
   unsigned kinds = 0;                         ///< 0 = not a listener's key; else bit n = ListenerKind n has it
   bool extra_only = false;                    ///< only in [[listeners.extra]]
   bool hides_password = false;                ///< text: a URL, of which everything is shown but the password

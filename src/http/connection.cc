@@ -43,7 +43,8 @@ void Connection::exchange(const Request& r, Done done) {
   parser_.emplace();
   parser_->body_limit(options_.max_body);
   parser_->header_limit(static_cast<std::uint32_t>(options_.max_header));
-  request_ = {beast::verb::post, r.target, 11, r.body};
+  request_ = {beast::verb::unknown, r.target, 11, r.body};
+  request_.method_string(r.method);
   request_.set(beast::field::host, options_.server.host_header());
   request_.set(beast::field::user_agent, "signalbox");
   for (auto& [name, value] : r.headers) request_.set(name, value);

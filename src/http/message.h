@@ -10,13 +10,14 @@
 
 namespace sb::http {
 
-/// A POST. It is sent a second time when a connection that was kept turns out to be closed, so it has to be one that
+/// A request. It is sent a second time when a connection that was kept turns out to be closed, so it has to be one that
 /// may be repeated. The body is wiped once it is done with.
 struct Request {
   std::string target;  ///< path and query
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;  ///< beside Host, Content-Length and User-Agent
   Millis timeout{5000};  ///< for all of it: waiting, resolving, connecting, TLS, writing, reading
+  std::string method = "POST";
 };
 
 struct Response {

@@ -50,9 +50,13 @@ struct OutboundRecord {
   MessagePtr message;  ///< messages that are in no log of the session (shared groups)
 };
 
-/// One packet id under way from the client: QoS 2, PUBREC sent, PUBREL awaited.
+/// One packet id under way from the client: QoS 2, PUBREC sent, PUBREL awaited. What it brought is stored as number
+/// `publish` of the writer `client#incarnation#epoch`, so a repeat of it is harmless. PROTOCOLS: QoS 2.
 struct InboundRecord {
   std::uint16_t packet_id = 0;
+  std::uint64_t publish = 0;  ///< counts the publishes of a session; 0 = it has no number
+  std::uint64_t epoch = 0;    ///< of the owner that gave the number
+  friend bool operator==(const InboundRecord&, const InboundRecord&) = default;
 };
 
 /// A will as stored.
@@ -72,6 +76,7 @@ struct SessionRecord {
   std::uint32_t expiry = 0;       ///< seconds, 0xFFFFFFFF = never
   bool connected = false;
   std::uint64_t next_order = 1;
+  std::uint64_t next_publish = 1;  ///< above every number that an InboundRecord of this session had
   std::vector<SubscriptionRecord> subscriptions;
   std::vector<OutboundRecord> outbound;  ///< by sequence
   std::vector<InboundRecord> inbound;

@@ -57,7 +57,7 @@ result<int> listen_unix(const ListenerOptions& o) {
   return fd;
 }
 
-result<int> listen_tcp(const ListenerOptions& o, std::string& address) {
+result<int> listen_tcp(const ListenerOptions& o, PeerAddress& address) {
   addrinfo hints{}, *found = nullptr;
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
@@ -82,7 +82,7 @@ result<int> listen_tcp(const ListenerOptions& o, std::string& address) {
     sockaddr_storage mine{};
     socklen_t size = sizeof mine;
     ::getsockname(fd, reinterpret_cast<sockaddr*>(&mine), &size);
-    address = PeerAddress::from(mine).text();
+    address = PeerAddress::from(mine);
     return fd;
   }
   return failed;
@@ -92,34 +92,57 @@ result<int> listen_tcp(const ListenerOptions& o, std::string& address) {
 
 result<std::unique_ptr<Acceptor>> Acceptor::open(const ListenerOptions& o) {
   std::unique_ptr<Acceptor> a(new Acceptor(o));
-  result<int> fd = o.unix_path.empty() ? listen_tcp(o, a->address_) : listen_unix(o);
-  if (!fd) return fd.error();
-  a->fd_ = *fd;
-  a->unix_path_ = o.unix_path;
-  if (!o.unix_path.empty()) a->address_ = "unix:" + o.unix_path;
+  a->place_.host = o.host;
+  a->place_.port = o.port;
+  a->place_.unix_path = o.unix_path;
+  a->place_.unix_mode = o.unix_mode;
+  if (error_code e = a->listen()) return e;
   return a;
 }
 
+error_code Acceptor::listen() {
+  PeerAddress mine;
+  const bool tcp = place_.unix_path.empty();
+  result<int> fd = tcp ? listen_tcp(place_, mine) : listen_unix(place_);
+  if (!fd) return fd.error();
+  fd_ = *fd;
+  open_ = true;
+  if (address_.empty()) address_ = tcp ? mine.text() : "unix:" + place_.unix_path;
+  if (tcp) {  // the next time there, whatever a name means and a port of the system's choice would be then
+    place_.host = mine.ip.text();
+    place_.port = mine.port;
+  }
+  return {};
+}
+
 Acceptor::~Acceptor() {
-  if (fd_ >= 0) ::close(fd_);
-  if (!unix_path_.empty()) ::unlink(unix_path_.c_str());
+  if (fd_ >= 0) shut();
+}
+
+void Acceptor::shut() {
+  ::close(fd_);
+  fd_ = -1;
+  open_ = false;
+  if (!place_.unix_path.empty()) ::unlink(place_.unix_path.c_str());
 }
 
 void Acceptor::start(Shard& home, std::vector<Shard*> shards, std::size_t bound) {
   home_ = &home;
   shards_ = std::move(shards);
   bound_ = bound;
-  if (auto e = home.loop().add(fd_, EPOLLIN, this))
-    log::error("listener {} cannot be watched: {}", address_, e.message());
+  if (auto e = resume()) log::error("listener {} cannot be watched: {}", address_, e.message());
 }
 
 void Acceptor::close() {
   if (fd_ < 0) return;
   home_->loop().timers().cancel(*this);
   home_->loop().remove(fd_);
-  ::close(fd_);
-  fd_ = -1;
+  shut();
 }
+
+error_code Acceptor::reopen() { return fd_ >= 0 ? error_code() : listen(); }
+
+error_code Acceptor::resume() { return home_->loop().add(fd_, EPOLLIN, this); }
 
 void Acceptor::refuse(int fd, const PeerAddress& peer, Counter counter, std::string_view why) {
   ::close(fd);

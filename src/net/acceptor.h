@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -32,18 +33,27 @@ class Acceptor final : public io::EventHandler, public io::Timer {
   void start(Shard& home, std::vector<Shard*> shards, std::size_t bound);
   /// On the loop of its home: no more connections.
   void close();
+  /// On the loop of its home, after close(): listens again where it did, on the same port. Until resume() connections
+  /// wait in the system's queue, and close() takes it back.
+  error_code reopen();
+  error_code resume();
+  bool is_open() const { return open_.load(std::memory_order_relaxed); }  ///< any thread
 
   void on_events(std::uint32_t events) override;
   void on_timer() override { on_events(0); }
 
  private:
   explicit Acceptor(const ListenerOptions& o) : context_(o) {}
+  error_code listen();
+  void shut();
   using Counter = channel::Counter channel::Counters::*;
   void refuse(int fd, const PeerAddress& peer, Counter counter, std::string_view why);
   bool let_in(int fd, const PeerAddress& peer);
   Shard* least_loaded(std::size_t& all);
   int fd_ = -1;
-  std::string address_, unix_path_;
+  std::atomic<bool> open_{false};
+  std::string address_;
+  ListenerOptions place_;  ///< of it only where to listen
   ListenerContext context_;
   Shard* home_ = nullptr;
   std::vector<Shard*> shards_;

@@ -35,6 +35,8 @@ class Connection final : public io::EventHandler, public io::Timer, public chann
   /// Writes what is queued. Called by the shard at the end of the turn for connections that asked for it.
   void flush();
   bool finished() const { return fd_ < 0; }
+  /// Finished, or only writes out what it has.
+  bool ending() const { return closing_ || fd_ < 0; }
   void shut_down(mqtt::Reason reason) { channel_.shut_down(reason); }
   /// Others need its place more.
   void give_up();

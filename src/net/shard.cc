@@ -7,6 +7,10 @@
 
 namespace sb::net {
 
+namespace {
+constexpr std::size_t kLookMore = 1000;  // connections that shut_down_some may pass over
+}
+
 /// The shard's clock for what happens now and then.
 class Shard::Tick final : public io::Timer {
  public:
@@ -64,8 +68,15 @@ void Shard::refused(const std::string& peer, std::string_view why) {
   if (core_->hears.has(EventKind::refused)) core_->happened({EventKind::refused, {}, {}, peer, why, {}});
 }
 
-void Shard::shut_down_all(mqtt::Reason reason) {
-  for (Connection* c : connections_) c->shut_down(reason);
+void Shard::shut_down_some(mqtt::Reason reason, std::size_t n) {
+  const std::size_t look = std::min(connections_.size(), 4 * n + kLookMore);
+  for (std::size_t i = 0; i < look && n > 0; ++i, ++next_to_end_) {
+    if (next_to_end_ >= connections_.size()) next_to_end_ = 0;
+    Connection* c = connections_[next_to_end_];
+    if (c->ending()) continue;
+    c->shut_down(reason);
+    --n;
+  }
 }
 
 bool Shard::on_turn_end() {

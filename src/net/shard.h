@@ -38,8 +38,9 @@ class Shard final : private io::Turn {
   /// Own thread.
   void adopt(int fd, ListenerContext& listener, const PeerAddress& peer);
 
-  /// Own thread: ends every connection, telling clients why where their version can say it.
-  void shut_down_all(mqtt::Reason reason);
+  /// Own thread: ends `n` connections, telling clients why where their version can say it; fewer when there are no
+  /// more, or many that are ending already stand in the way. Called until load() is 0 it ends all.
+  void shut_down_some(mqtt::Reason reason, std::size_t n);
 
   // --- for its connections
   void want_flush(Connection* c) {
@@ -70,6 +71,7 @@ class Shard final : private io::Turn {
   io::EventLoop loop_;
   std::unique_ptr<broker::Core> core_;
   std::vector<Connection*> connections_;  ///< all; a connection knows its place
+  std::size_t next_to_end_ = 0;           ///< place where shut_down_some goes on
   std::vector<Connection*> dirty_, ready_, dead_, working_;
   Newcomers newcomers_;
   std::size_t half_open_bound_ = 0;

@@ -2,6 +2,8 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -18,9 +20,14 @@ using LogId = std::uint64_t;
 /// it does not keep the log: that lives as long as other members hold it.
 inline constexpr std::string_view kGroupMember{"\0group", 6};
 
+/// Positions that a message had before a store forgot them, and was given it again.
+using KnownPositions = std::shared_ptr<const std::vector<model::Position>>;
+
 struct StoredMessage {
   model::Position position;
   model::MessagePtr message;
+  /// Null: none. A reader that has passed one of them in its generation has had the message.
+  KnownPositions known = nullptr;
 };
 
 /// A page of a log.
@@ -64,9 +71,16 @@ class LogStore {
   /// What lies at or before `low` is not needed by the member any more.
   virtual void release(std::string_view filter, std::string_view member, model::Position low) = 0;
 
+  /// Who numbers its messages so that a repeat is known (QoS 2): a store that other nodes write to as well skips a
+  /// message when the log has its number, or a higher one, from that writer.
+  struct Origin {
+    std::shared_ptr<const std::string> writer;  ///< null: nobody
+    std::uint64_t number = 0;
+  };
   struct Append {
     LogId log;
     model::MessagePtr message;
+    Origin origin = {};
   };
   /// Stores the messages in order; the answer means: safe, at the write concern.
   virtual void append(std::vector<Append> batch, Done<void> done) = 0;

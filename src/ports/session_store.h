@@ -23,9 +23,12 @@ struct SessionChange {
   std::vector<std::pair<std::string, model::Position>> cursors;
   std::vector<std::uint16_t> outbound_removed;
   std::vector<model::OutboundRecord> outbound_set;  ///< added, or changed by packet id
-  std::vector<std::uint16_t> inbound_removed, inbound_added;
+  std::vector<std::uint16_t> inbound_removed;
+  std::vector<model::InboundRecord> inbound_added;  ///< added, or changed by packet id
   /// Filter of a shared group → packet id under way in the record of the group. It ends there with this write, because
-  /// the message is among outbound_set: at no time do both have it, or none.
+  /// the message is among outbound_set. At no time has neither of them the message; where the records are in different
+  /// places, this one has it first, and a crash in between leaves it in both. When the answer comes, the group's has it
+  /// no more.
   std::vector<std::pair<std::string, std::uint16_t>> group_taken;
   std::optional<model::WillRecord> will;
   std::optional<std::uint32_t> expiry;
@@ -37,9 +40,10 @@ struct SessionChange {
   std::optional<Left> left;
 };
 
-/// Durable sessions. Every write carries the epoch of its owner; a stale one is refused (errc::stale_epoch).
-/// Answers as those of LogStore. A session whose connection the store believed up when it was closed, or lost, left at
-/// the last time that the store knew of: its expiry and the delay of its will count from there.
+/// Durable sessions. Every write carries the epoch of its owner; a stale one is refused (errc::stale_epoch). Answers
+/// come once, on the thread that asked, at once or later; those to one client id in the order of the requests. A
+/// session whose connection the store believed up when it was closed, or lost, left at the last time that the store
+/// knew of: its expiry and the delay of its will count from there.
 ///
 /// A shared group that has a log keeps its state as a session too, under a name that no client can have: U+0000 and the
 /// filter. It does not count for the bound of sessions.

@@ -100,6 +100,8 @@ class Target {
   /// Its writes are small and others wait for them (a lease, the end of a session): they have room when the redo ring
   /// is full.
   void set_essential() { essential_ = true; }
+  /// Number of the last batch that was kept and is no more.
+  std::uint64_t dropped() const { return dropped_; }
   /// Before the first batch: the number that it gets.
   void set_first_number(std::uint64_t n) { next_number_ = n; }
   /// Something says that Redis does not have what it should have: it is asked, and gets what it lacks.

@@ -184,6 +184,11 @@ void Writer::tick() {
   for (auto& [e, p] : pipes_) p.tick();
 }
 
+bool Writer::busy() const {
+  return !scheduled_.empty() || !later_.empty() ||
+         std::any_of(pipes_.begin(), pipes_.end(), [](auto& p) { return p.second.busy(); });
+}
+
 std::string Writer::trouble() const {
   const MonoTime since = loop_.now() - kTroubled;
   if (no_primary_since_ < since) return "nobody knows a primary of Redis";

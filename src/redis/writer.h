@@ -68,6 +68,8 @@ class Writer final : Client::Listener, io::TurnEnd, io::Timer {
     allowed_until_ = t;
     if (!held()) schedule_run();
   }
+  /// Something waits, or is not confirmed.
+  bool busy() const;
   /// Bytes that can be added now without waiting; new work is better refused or held back when there are none.
   bool has_room() const { return stats_.kept_bytes < options_.redo_bytes; }
 

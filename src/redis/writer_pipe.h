@@ -34,6 +34,7 @@ class WriterPipe final : Handler {
   void flush();
   /// Now and then: asks again for replicas that had not confirmed.
   void tick();
+  bool busy() const { return under_way_ > 0 || !ready_.empty() || !unconfirmed_.empty(); }
   /// Why nothing that was made before `since` is confirmed, "" when all of it is.
   std::string trouble(MonoTime since) const;
 

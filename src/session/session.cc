@@ -50,6 +50,23 @@ void Session::remove(std::string_view filter) {
 
 // ---------------------------------------------------------------- reading
 
+void Cursor::go_on(model::Position p) {
+  constexpr std::size_t kGenerations = 4;
+  const model::Position before = std::exchange(next, p);
+  if (before.generation == p.generation || before.offset == 0) return;
+  if (!passed) passed = std::make_unique<std::vector<model::Position>>();
+  if (passed->size() == kGenerations) passed->erase(passed->begin());
+  passed->push_back(before);
+}
+
+bool Cursor::has_had(const ports::StoredMessage& m) const {
+  if (!m.known || !passed) return false;
+  for (auto& known : *m.known)
+    for (auto& p : *passed)
+      if (p.generation == known.generation && p.offset >= known.offset) return true;
+  return false;
+}
+
 Cursor& Session::give_cursor(Subscription& s, std::uint64_t log, model::Position next) {
   s.cursor = std::make_unique<Cursor>();
   s.cursor->at = static_cast<std::uint32_t>(&s - subscriptions_.data());

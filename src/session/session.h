@@ -35,6 +35,13 @@ struct Cursor {
   bool draining = false;
   model::Position drain_to;
   std::vector<std::pair<std::string, model::Position>> covers;  ///< by filter
+  /// Where it stood last in each of the recent generations before this one; null: nowhere.
+  std::unique_ptr<std::vector<model::Position>> passed;
+
+  /// Stands at `p` from now on.
+  void go_on(model::Position p);
+  /// True when it has had the message at another position, which the store has forgotten since.
+  bool has_had(const ports::StoredMessage& m) const;
 };
 
 /// One subscription of a session.

@@ -194,6 +194,37 @@ std::optional<model::OutboundRecord> decode_outbound(std::string_view bytes) {
   return o;
 }
 
+std::string encode(const model::InboundRecord& i) {
+  std::string out = value();
+  Writer(out).number(i.publish).number(i.epoch);
+  return out;
+}
+
+std::optional<model::InboundRecord> decode_inbound(std::string_view bytes) {
+  model::InboundRecord i;
+  if (bytes.empty()) return i;
+  Reader r(bytes);
+  r.format();
+  i.publish = r.number();
+  i.epoch = r.number();
+  if (!r.done()) return {};
+  return i;
+}
+
+std::string encode_publish(std::uint64_t next) {
+  std::string out = value();
+  Writer(out).number(next);
+  return out;
+}
+
+std::optional<std::uint64_t> decode_publish(std::string_view bytes) {
+  Reader r(bytes);
+  r.format();
+  const std::uint64_t next = r.number();
+  if (!r.done()) return {};
+  return next;
+}
+
 std::string encode(model::Position p) {
   std::string out = value();
   Writer(out).position(p);

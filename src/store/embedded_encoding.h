@@ -129,8 +129,9 @@ std::string session_prefix(std::string_view client_id);
 std::string_view client_of(std::string_view key, std::string_view& rest);
 
 // Kinds of keys behind a session's prefix.
-inline constexpr char kCore = 'c', kSubscription = 's';                ///< in sessions: –, filter
-inline constexpr char kCursor = 'c', kInbound = 'i', kOutbound = 'o';  ///< in progress: filter, packet id
+inline constexpr char kCore = 'c', kSubscription = 's';  ///< in sessions: –, filter
+inline constexpr char kCursor = 'c', kInbound = 'i', kOutbound = 'o',
+                      kPublish = 'p';  ///< in progress: filter, packet id, –
 
 /// due: time, client id.
 std::string due_key(WallTime when, std::string_view client_id);
@@ -166,6 +167,14 @@ std::optional<model::SubscriptionRecord> decode_subscription(std::string_view va
 
 std::string encode(const model::OutboundRecord& o);
 std::optional<model::OutboundRecord> decode_outbound(std::string_view value);
+
+/// Without the packet id, which is in the key. One of an earlier version is empty.
+std::string encode(const model::InboundRecord& i);
+std::optional<model::InboundRecord> decode_inbound(std::string_view value);
+
+/// The next number of a publish.
+std::string encode_publish(std::uint64_t next);
+std::optional<std::uint64_t> decode_publish(std::string_view value);
 
 std::string encode(model::Position p);
 std::optional<model::Position> decode_position(std::string_view value);

@@ -100,7 +100,14 @@ void EmbeddedSessions::read_whole(Core& c) {
       if (!o) return void(corrupt = true);
       c.outbound.push_back(std::move(*o));
     } else if (key[0] == kInbound && key.size() == 3) {
-      c.inbound.push_back({static_cast<std::uint16_t>(get_be(key.data() + 1, 2))});
+      auto i = decode_inbound(value);
+      if (!i) return void(corrupt = true);
+      i->packet_id = static_cast<std::uint16_t>(get_be(key.data() + 1, 2));
+      c.inbound.push_back(*i);
+    } else if (key[0] == kPublish) {
+      auto next = decode_publish(value);
+      if (!next) return void(corrupt = true);
+      c.next_publish = *next;
     }
   });
   if (corrupt) engine_.fail("the record of a session is corrupt");
@@ -280,7 +287,12 @@ void EmbeddedSessions::apply(const std::string& client_id, SessionChange& c) {
   for (auto id : c.outbound_removed) engine_.erase(Family::progress, packet_key(prefix, kOutbound, id));
   for (auto& o : c.outbound_set) engine_.put(Family::progress, packet_key(prefix, kOutbound, o.packet_id), encode(o));
   for (auto id : c.inbound_removed) engine_.erase(Family::progress, packet_key(prefix, kInbound, id));
-  for (auto id : c.inbound_added) engine_.put(Family::progress, packet_key(prefix, kInbound, id), {});
+  std::uint64_t publish = 0;
+  for (auto& i : c.inbound_added) {
+    engine_.put(Family::progress, packet_key(prefix, kInbound, i.packet_id), encode(i));
+    publish = std::max(publish, i.publish);
+  }
+  if (publish > 0) engine_.put(Family::progress, prefix + kPublish, encode_publish(publish + 1));
   for (auto& [filter, id] : c.group_taken)
     engine_.erase(Family::progress, packet_key(session_prefix(group_session(filter)), kOutbound, id));
 }

@@ -144,9 +144,9 @@ class Examination {
     return each(d_, Family::progress, findings_, [&](std::string_view key, std::string_view value) {
       std::string_view rest, client = client_of(key, rest);
       char kind = rest.empty() ? '\0' : rest[0];
-      if (kind != kCursor) ++stats_.packet_ids;
-      bool ok = kind == kInbound || (kind == kCursor && decode_position(value)) ||
-                (kind == kOutbound && decode_outbound(value));
+      if (kind == kInbound || kind == kOutbound) ++stats_.packet_ids;
+      bool ok = (kind == kInbound && decode_inbound(value)) || (kind == kCursor && decode_position(value)) ||
+                (kind == kOutbound && decode_outbound(value)) || (kind == kPublish && decode_publish(value));
       if (!ok) find("session {}: a record of its progress is corrupt", client);
     });
   }

@@ -15,7 +15,7 @@ SessionRecord MemorySessions::Stored::whole() const {
   SessionRecord r = record;
   for (auto& [filter, s] : subscriptions) r.subscriptions.push_back(s);
   for (auto& [id, o] : outbound) r.outbound.push_back(o);
-  for (auto id : inbound) r.inbound.push_back({id});
+  for (auto& [id, i] : inbound) r.inbound.push_back(i);
   std::sort(r.subscriptions.begin(), r.subscriptions.end(), [](auto& a, auto& b) { return a.order < b.order; });
   std::sort(r.outbound.begin(), r.outbound.end(), [](auto& a, auto& b) { return a.sequence < b.sequence; });
   return r;
@@ -35,7 +35,10 @@ void MemorySessions::Stored::apply(SessionChange& c) {
   for (auto id : c.outbound_removed) outbound.erase(id);
   for (auto& o : c.outbound_set) outbound[o.packet_id] = std::move(o);
   for (auto id : c.inbound_removed) inbound.erase(id);
-  inbound.insert(c.inbound_added.begin(), c.inbound_added.end());
+  for (auto& i : c.inbound_added) {
+    inbound[i.packet_id] = i;
+    r.next_publish = std::max(r.next_publish, i.publish + 1);
+  }
   if (c.will) r.will = std::move(*c.will);
   if (c.expiry) r.expiry = *c.expiry;
   if (c.left) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <absl/container/btree_map.h>
 #include <absl/container/btree_set.h>
 #include <absl/container/flat_hash_map.h>
 
@@ -34,7 +35,7 @@ class MemorySessions final : public ports::SessionStore {
     model::SessionRecord record;
     StringMap<model::SubscriptionRecord> subscriptions;
     absl::flat_hash_map<std::uint16_t, model::OutboundRecord> outbound;
-    absl::btree_set<std::uint16_t> inbound;
+    absl::btree_map<std::uint16_t, model::InboundRecord> inbound;
     model::SessionRecord whole() const;
     void apply(ports::SessionChange& c);
   };

@@ -64,6 +64,9 @@ std::string RedisKeys::log_state(std::string_view filter) const { return tagged(
 std::string RedisKeys::log_members(std::string_view filter) const { return tagged('l', filter, ":c"); }
 std::string RedisKeys::session(std::string_view client_id) const { return tagged('s', client_id); }
 std::string RedisKeys::retained(std::string_view topic) const { return tagged('r', topic); }
+std::string RedisKeys::retained_topics(std::size_t shard) const {
+  return fmt::format("{}{{rt:{:02}}}", prefix_, shard);
+}
 std::string RedisKeys::schedule(std::size_t shard) const { return fmt::format("{}{{x:{:02}}}", prefix_, shard); }
 
 }  // namespace sb::store

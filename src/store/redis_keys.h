@@ -10,7 +10,7 @@ namespace sb::store {
 /// percent-encoded, and long names hashed.
 class RedisKeys {
  public:
-  static constexpr std::size_t kShards = 64;  ///< of what is sharded: `lg`, `x`
+  static constexpr std::size_t kShards = 64;  ///< of what is sharded: `lg`, `x`, `rt`
 
   /// `prefix`: of all keys ("sb:"); `cluster`: name of the cluster.
   explicit RedisKeys(std::string prefix = "sb:", std::string cluster = "default");
@@ -25,6 +25,7 @@ class RedisKeys {
   std::string log_members(std::string_view filter) const;                 ///< zset: lower bounds
   std::string session(std::string_view client_id) const;                  ///< hash
   std::string retained(std::string_view topic) const;                     ///< hash
+  std::string retained_topics(std::size_t shard) const;                   ///< hash: topics that have one
   std::string schedule(std::size_t shard) const;                          ///< zset: sessions and wills that are due
   const std::string& prefix() const { return prefix_; }
 

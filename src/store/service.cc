@@ -7,7 +7,17 @@
 
 namespace sb::store {
 
-Service::Service(Backend backend) : backend_(std::move(backend)) {
+Service::Service(Backend backend) : backend_(std::move(backend)) { begin(); }
+
+std::string Service::open(const std::function<std::string(io::EventLoop&, Backend&)>& make) {
+  std::string why = make(loop_, backend_);
+  if (!why.empty()) return why;
+  begin();
+  loop_.let_go();
+  return {};
+}
+
+void Service::begin() {
   loop_.set_turn(backend_.engine.get());
   if (backend_.engine) backend_.engine->start(loop_);
 }
@@ -19,8 +29,14 @@ void Service::start() {
 void Service::stop() {
   if (!thread_.joinable()) return;
   loop_.post_fn([this] {  // what was asked before is still done
-    if (backend_.engine) backend_.engine->stop();
-    loop_.stop();
+    auto end = [this] {
+      if (backend_.engine) backend_.engine->stop();
+      loop_.stop();
+    };
+    if (backend_.engine)
+      backend_.engine->drain(end);
+    else
+      end();
   });
   thread_.join();
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -26,6 +27,8 @@ class Engine : public io::Turn {
   /// What follows, up to on_requests_end(), was asked by somebody who knew of so many outages. Who does not know of the
   /// last one takes for stored what was refused: it is refused as well. Store thread.
   virtual void asked_knowing(std::uint64_t outages) = 0;
+  /// On the store thread: calls `done` when what was asked is done and answered, as far as that does not take too long.
+  virtual void drain(std::function<void()> done) { done(); }
   /// On the store thread: does and answers what was asked; nothing is asked behind it.
   virtual void stop() = 0;
   /// Any thread: why requests are refused at present, "" when they are not.
@@ -35,6 +38,7 @@ class Engine : public io::Turn {
 /// The stores of a node as they live on the store thread; any implementation of the ports.
 struct Backend {
   std::unique_ptr<Engine> engine;  ///< null: none is needed
+  std::shared_ptr<void> cluster;   ///< what the stores tell other nodes with, and needs the engine
   std::unique_ptr<ports::LogStore> logs;
   std::unique_ptr<ports::SessionStore> sessions;
   std::unique_ptr<ports::RetainedStore> retained;
@@ -44,6 +48,10 @@ struct Backend {
 class Service {
  public:
   explicit Service(Backend backend);
+  /// For stores that live on the store thread's loop from the beginning: open() makes them.
+  Service() = default;
+  /// Once: `make(loop, backend)` on the calling thread. Returns what it returns, "" when there are stores now.
+  std::string open(const std::function<std::string(io::EventLoop&, Backend&)>& make);
   ~Service() { stop(); }
   void start();
   void stop();
@@ -51,6 +59,8 @@ class Service {
   Backend& backend() { return backend_; }
 
  private:
+  void begin();
+
   io::EventLoop loop_;
   Backend backend_;
   std::thread thread_;

@@ -143,7 +143,7 @@ def test_a_bad_file_at_the_start(tmp_path):
     bad = tmp_path / "acl"
     bad.write_text("topic read ok\n\nuser ada\ntopic a/#/b\n")
     done = subprocess.run([brokers.binary(), "broker", "--set", f"auth.acl_file={bad}", "--set", f"store.path={tmp_path / 's'}",
-                           "--set", "listeners.mqtt.bind=127.0.0.1:0", "--set", "listeners.ws.bind="],
+                           "--set", "listeners.mqtt.bind=127.0.0.1:0", "--set", "listeners.ws.bind=", "--set", "admin.bind="],
                           capture_output=True, text=True, timeout=20)
     assert done.returncode != 0
     assert f"auth.acl_file: {bad}" in done.stderr and "line 4" in done.stderr and "a/#/b" in done.stderr

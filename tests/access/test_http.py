@@ -395,7 +395,7 @@ def test_mistakes_at_the_start(tmp_path, key, value, wanted):
     bad.write_text("this is\nnothing\n")
     bad.chmod(0o600)
     arguments = {"auth.http.url": "https://localhost/", "store.path": tmp_path / "s", "listeners.mqtt.bind": "127.0.0.1:0",
-                 "listeners.ws.bind": ""} | {key: bad if value == "FILE" else value}
+                 "listeners.ws.bind": "", "admin.bind": ""} | {key: bad if value == "FILE" else value}
     command = [brokers.binary(), "broker"] + [part for k, v in arguments.items() for part in ("--set", f"{k}={v}")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20)
     assert done.returncode != 0 and key in done.stderr and wanted in done.stderr, done.stderr

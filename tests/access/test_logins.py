@@ -196,6 +196,6 @@ def test_bad_files_at_the_start(tmp_path, setting, content, wanted):
     bad.write_text(content)
     bad.chmod(0o600)
     done = subprocess.run([brokers.binary(), "broker", "--set", f"{setting}={bad}", "--set", f"store.path={tmp_path / 's'}",
-                           "--set", "listeners.mqtt.bind=127.0.0.1:0", "--set", "listeners.ws.bind="],
+                           "--set", "listeners.mqtt.bind=127.0.0.1:0", "--set", "listeners.ws.bind=", "--set", "admin.bind="],
                           capture_output=True, text=True, timeout=20)
     assert done.returncode != 0 and str(bad) in done.stderr and wanted in done.stderr, done.stderr

@@ -133,7 +133,7 @@ def test_a_session_of_a_banned_client_is_kept(start, mqtt, bans, topic):
 def test_a_bad_file(start, mqtt, bans, tmp_path, line):
     bans.write_text(f"client evil\n# two\n{line}\n")
     done = subprocess.run([brokers.binary(), "broker", "--set", f"bans.file={bans}", "--set", f"store.path={tmp_path / 's'}",
-                           "--set", "listeners.mqtt.bind=127.0.0.1:0", "--set", "listeners.ws.bind="],
+                           "--set", "listeners.mqtt.bind=127.0.0.1:0", "--set", "listeners.ws.bind=", "--set", "admin.bind="],
                           capture_output=True, text=True, timeout=20)
     assert done.returncode != 0 and str(bans) in done.stderr and "line 3" in done.stderr, done.stderr
 

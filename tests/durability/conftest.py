@@ -44,7 +44,8 @@ def signalbox(tmp_path, port):
     """The command of a broker of ours in the foreground: signalbox({"store.kind": "memory"})."""
 
     def command(settings: dict[str, object]) -> str:
-        every = {"listeners.mqtt.bind": f"127.0.0.1:{port}", "listeners.ws.bind": "", "log.level": "warn"} | settings
+        every = {"listeners.mqtt.bind": f"127.0.0.1:{port}", "listeners.ws.bind": "", "admin.bind": "",
+                 "log.level": "warn"} | settings
         words = [str(brokers.binary()), "broker"]
         for key, value in every.items():
             words += ["--set", f"{key}={value}"]

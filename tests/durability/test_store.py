@@ -51,7 +51,8 @@ def store(*arguments, **options) -> subprocess.CompletedProcess:
 def why_refused(path, program=None, **options) -> str:
     """Why a broker does not start on that store."""
     command = [str(program or brokers.binary()), "broker"]
-    for setting in ("store.kind=embedded", f"store.path={path}", "listeners.mqtt.bind=127.0.0.1:0", "listeners.ws.bind="):
+    for setting in ("store.kind=embedded", f"store.path={path}", "listeners.mqtt.bind=127.0.0.1:0", "listeners.ws.bind=",
+                    "admin.bind="):
         command += ["--set", setting]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **options)
     assert done.returncode == 1 and not done.stdout, done

@@ -26,6 +26,9 @@ def binary() -> Path:
 
 
 def address(text: str) -> tuple[str, int]:
+    """Host and port; of a unix socket its path."""
+    if text.startswith("unix:"):
+        return text.removeprefix("unix:"), 0
     host, _, port = text.rpartition(":")
     return host.strip("[]"), int(port)
 
@@ -49,7 +52,7 @@ class Broker(Endpoint):
     """A broker process of our own. Keys that are not given keep the values that suit a test."""
 
     DEFAULTS = {"listeners.mqtt.bind": "127.0.0.1:0", "listeners.ws.bind": "", "listeners.mqtts.bind": "",
-                "listeners.wss.bind": "", "node.shards": "2", "log.level": "warn"}
+                "listeners.wss.bind": "", "admin.bind": "", "node.shards": "2", "log.level": "warn"}
 
     def __init__(self, settings: dict[str, object] | None = None, config: Path | None = None):
         program = binary()

@@ -198,10 +198,10 @@ TEST_F(Bus, ConnectedAndRetainedAreTold) {
   nodes.three();
   bool known = false;
   nodes[1].cluster.connected("client", ports::ConnectTime(std::chrono::microseconds(123)));
-  nodes[1].cluster.retained_changed("r", true, [&] { known = true; });
+  nodes[1].cluster.retained_changed("r", "entry", [&] { known = true; });
   ASSERT_TRUE(nodes.until([&] { return known && nodes[0].log.size() == 2 && nodes[2].log.size() == 2; }));
-  EXPECT_THAT(nodes[0].log, ElementsAre("connected client 123 wins", "retained r +"));
-  EXPECT_THAT(nodes[2].log, ElementsAre("connected client 123", "retained r +"));
+  EXPECT_THAT(nodes[0].log, ElementsAre("connected client 123 wins", "retained r entry"));
+  EXPECT_THAT(nodes[2].log, ElementsAre("connected client 123", "retained r entry"));
 }
 
 TEST_F(Bus, QuestionsAreAnsweredByAllOrOne) {

@@ -41,7 +41,9 @@ struct Lines final : EnvelopeSink {
   void on_connected(std::string_view c, ports::ConnectTime t) override {
     lines.push_back(fmt::format("connected {} {}", c, t.time_since_epoch().count()));
   }
-  void on_retained(std::string_view t, bool p) override { lines.push_back(fmt::format("retained {} {}", t, p)); }
+  void on_retained(std::string_view t, std::string_view e) override {
+    lines.push_back(fmt::format("retained {} {}", t, e));
+  }
   void on_barrier(std::uint64_t n) override { lines.push_back(fmt::format("barrier {}", n)); }
   void on_answer(std::uint64_t n) override { lines.push_back(fmt::format("answer {}", n)); }
   void on_gap(std::uint64_t n) override { lines.push_back(fmt::format("gap {}", n)); }
@@ -91,7 +93,7 @@ std::string everything() {
   w.kick(1, "client", 77);
   w.released(1);
   w.connected("client", ports::ConnectTime(std::chrono::microseconds(1'700'000'000'000'123)));
-  w.retained("r", true);
+  w.retained("r", "entry");
   w.barrier(300);
   w.answer(300);
   w.gap(12);
@@ -112,7 +114,7 @@ TEST(Envelope, EveryFrameComesAsItWasWritten) {
                   "appended a/# 3-7 4-1 known 3-8 [a/b=payload props=P qos=1 retain expires=0 "
                   "publisher=fedcba9876543210] [x=y props= qos=0 expires=never publisher=0]",
                   "hello 1700000000001", "route f/+ 5", "routes end", "began l 9", "ended l 18446744073709551615",
-                  "kick 1 client 77", "released 1", "connected client 1700000000000123", "retained r true",
+                  "kick 1 client 77", "released 1", "connected client 1700000000000123", "retained r entry",
                   "barrier 300", "answer 300", "gap 12", "request 5 kind body", "reply 5 ", "read 128", "leaving"));
 }
 
@@ -195,7 +197,7 @@ TEST(Envelope, CostsNextToNothing) {
     void on_kick(std::uint64_t, std::string_view, std::uint64_t) override {}
     void on_released(std::uint64_t) override {}
     void on_connected(std::string_view, ports::ConnectTime) override {}
-    void on_retained(std::string_view, bool) override {}
+    void on_retained(std::string_view, std::string_view) override {}
     void on_barrier(std::uint64_t) override {}
     void on_answer(std::uint64_t) override {}
     void on_gap(std::uint64_t) override {}

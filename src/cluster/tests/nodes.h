@@ -104,8 +104,8 @@ class Node final : public Receiver, public store::LogsOfPeers {
     log.push_back("connected " + std::string(id) + " " + std::to_string(since.time_since_epoch().count()) +
                   (wins ? " wins" : ""));
   }
-  void peer_retained(std::string_view topic, bool present) override {
-    log.push_back("retained " + std::string(topic) + (present ? " +" : " -"));
+  void peer_retained(std::string_view topic, std::string_view entry) override {
+    log.push_back("retained " + std::string(topic) + " " + std::string(entry));
   }
   void request(std::string_view kind, std::string_view body, std::function<void(std::string)> answer) override {
     if (kind == "echo") answer(name + ":" + std::string(body));

@@ -75,8 +75,9 @@ const FileCase kFileCases[] = {
     {"auth.allow_anonymous = true",
      "f:1: auth.allow_anonymous = true: not one of the choices; write \"auto\", \"yes\" or \"no\" (default \"auto\")"},
     {"store.kind = \"redis\"",
-     "f:1: store.kind = \"redis\": comes in a later version; write \"memory\" or \"embedded\" (default "
-     "\"embedded\")"},
+     "f:1: redis.url: missing; write where Redis is, such as \"redis://127.0.0.1:6379\""},
+    {"store.write_concern = \"replica\"",
+     "f:1: store.write_concern: one of Redis; with the embedded store write \"fsync\", \"interval\" or \"none\""},
     {"auth.http.url = \"auth.example.org\"",
      "f:1: auth.http.url = \"auth.example.org\": does not begin with http:// or https://; write a URL such as "
      "\"https://auth.example.org/mqtt\""},

@@ -87,6 +87,27 @@ information = "réponse/"
   EXPECT_EQ(c.response.information, "réponse/");
 }
 
+TEST(Load, Admin) {
+  EXPECT_EQ(good("").admin.bind.text(), "127.0.0.1:18083");
+  EXPECT_EQ(good("").node.drain_rate, 1000u);
+  EXPECT_FALSE(good("[admin]\nbind = \"\"").admin.bind.enabled());
+  const Config c = good("[admin]\nbind = \"0.0.0.0:80\"\ntoken_file = \"/t\"\nhosts = [\"a.example\"]");
+  EXPECT_EQ(c.admin.token_file, "/t");
+  EXPECT_EQ(c.admin.hosts, std::vector<std::string>{"a.example"});
+  good("[admin]\nbind = \"localhost:80\"");
+  good("[admin]\nbind = \"[::1]:80\"");
+  EXPECT_EQ(errors("[admin]\nbind = \"0.0.0.0:80\""),
+            "t.toml:2: admin.bind = \"0.0.0.0:80\": not a loopback address, so that others could run this broker; set "
+            "admin.token_file, or bind to 127.0.0.1\n");
+  EXPECT_EQ(errors("[admin]\nbind = \"unix:/x\""),
+            "t.toml:2: admin.bind = \"unix:/x\": a unix socket, which HTTP is not spoken on; write an address such as "
+            "\"127.0.0.1:18083\", or \"\" for off\n");
+  EXPECT_EQ(errors("[admin]\nbind = \"127.0.0.1:1883\""),
+            "t.toml:2: admin.bind = \"127.0.0.1:1883\": the same as listeners.mqtt.bind; give each listener its own "
+            "address\n");
+  EXPECT_EQ(errors("[admin]\nbind = \"127.0.0.1:0\"\n[listeners.mqtt]\nbind = \"127.0.0.1:0\""), "");
+}
+
 TEST(Load, Listeners) {
   Config c = good(R"(
 [listeners.mqtt]

@@ -113,6 +113,41 @@ TEST_F(AcceptorTest, ClosedTakesNobody) {
   EXPECT_EQ(p->take(1), Words{"PINGRESP"}) << "who is in stays in";
 }
 
+TEST_F(AcceptorTest, OpenAgainOnTheSamePort) {
+  start(options_of(kTcp));
+  const std::string before = address();
+  for (int i = 0; i < 3; ++i) {
+    acceptor->close();
+    EXPECT_FALSE(acceptor->is_open());
+    EXPECT_EQ(dialled(), nullptr);
+    ASSERT_FALSE(acceptor->reopen());
+    EXPECT_TRUE(acceptor->is_open());
+    auto waits = dialled();
+    waits->connect("c");
+    b.turns(3);
+    EXPECT_TRUE(waits->arrived().empty());
+    ASSERT_FALSE(acceptor->resume());
+    EXPECT_EQ(waits->take(1), Words{"CONNACK 00"});
+    EXPECT_EQ(address(), before);
+  }
+}
+
+TEST_F(AcceptorTest, NotWhereSomebodyElseIsNow) {
+  start(options_of(kTcp));
+  acceptor->close();
+  ListenerOptions o = options_of(kTcp);
+  o.port = static_cast<std::uint16_t>(std::stoi(address().substr(address().rfind(':') + 1)));
+  auto other = Acceptor::open(o);
+  ASSERT_TRUE(other);
+  EXPECT_EQ(acceptor->reopen().value(), EADDRINUSE);
+  EXPECT_FALSE(acceptor->is_open());
+  acceptor->close();
+  other->reset();
+  EXPECT_FALSE(acceptor->reopen());
+  acceptor->close();  // without resume()
+  EXPECT_EQ(dialled(), nullptr);
+}
+
 TEST_F(AcceptorTest, BoundsOfListenerAndNode) {
   ListenerOptions o = options_of(kTcp);
   o.max_connections = 2;
@@ -139,6 +174,36 @@ TEST_F(AcceptorTest, BoundOfTheNode) {
   EXPECT_EQ(one->take(1).size(), 1u);
   auto two = dialled();
   EXPECT_TRUE(two->ended());
+}
+
+TEST_F(AcceptorTest, SomeConnectionsEndAtATime) {
+  start(options_of(kTcp));
+  std::vector<std::unique_ptr<Peer>> all;
+  for (int i = 0; i < 10; ++i) {
+    all.push_back(dialled());
+    all.back()->connect("c" + std::to_string(i));
+    EXPECT_EQ(all.back()->take(1), Words{"CONNACK 00"});
+  }
+  for (std::size_t left : {7u, 4u, 1u, 0u, 0u}) {
+    b.shard.shut_down_some(mqtt::Reason::server_shutting_down, 3);
+    EXPECT_TRUE(b.until([&] { return b.shard.load() == left; })) << left;
+  }
+  for (auto& p : all) {
+    EXPECT_EQ(p->take(1), Words{"DISCONNECT 8b"});
+    EXPECT_TRUE(p->ended());
+  }
+}
+
+TEST_F(AcceptorTest, ThoseThatAreEndingDoNotCount) {
+  start(options_of(kTcp));
+  Peer one(b, acceptor->context(), kTcp), two(b, acceptor->context(), kTcp);
+  b.shard.shut_down_some(mqtt::Reason::server_shutting_down, 1);
+  b.shard.shut_down_some(mqtt::Reason::server_shutting_down, 2);
+  Peer three(b, acceptor->context(), kTcp);
+  b.shard.shut_down_some(mqtt::Reason::server_shutting_down, 1);
+  b.turns(3);
+  EXPECT_EQ(b.shard.load(), 0u);
+  EXPECT_TRUE(three.ended());
 }
 
 TEST_F(AcceptorTest, MoreAtOnceThanATurnTakes) {

@@ -179,7 +179,7 @@ TEST_P(Ways, GoodByeFromEitherSide) {
   auto q = open();
   q->connect("c");
   q->take(1);
-  b.shard.shut_down_all(mqtt::Reason::server_shutting_down);
+  b.shard.shut_down_some(mqtt::Reason::server_shutting_down, 1);
   EXPECT_EQ(q->take(1), Words{"DISCONNECT 8b"});
   EXPECT_TRUE(q->ended());
   if (listener.is_ws()) {

@@ -64,7 +64,7 @@ class Running {
     for (auto& s : shards_)
       on(*s, [&] {
         if (&s == &shards_.front()) acceptor_->close();
-        s->shut_down_all(mqtt::Reason::server_shutting_down);
+        s->shut_down_some(mqtt::Reason::server_shutting_down, SIZE_MAX / 8);
       });
     moving_ = false;
     if (mover_.joinable()) mover_.join();

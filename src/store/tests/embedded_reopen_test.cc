@@ -53,7 +53,7 @@ TEST_F(EmbeddedReopen, EverythingComesBack) {
       s = {};
       s.cursors = {{"a/#", {log.head.generation, 2}}};
       s.outbound_set = {{1, 7, model::OutboundState::sent_qos2, "a/#", {log.head.generation, 2}, nullptr}};
-      s.inbound_added = {9};
+      s.inbound_added = {{9, 5, c.record.epoch}};
       s.next_order = 4;
       EXPECT_EQ(n->change("c", c.record.epoch, s), error_code{});
       n->retain("r/1", "one");
@@ -84,6 +84,8 @@ TEST_F(EmbeddedReopen, EverythingComesBack) {
     EXPECT_EQ(c.record.outbound[0].packet_id, 7);
     ASSERT_EQ(c.record.inbound.size(), 1u);
     EXPECT_EQ(c.record.inbound[0].packet_id, 9);
+    EXPECT_EQ(c.record.inbound[0].publish, 5u);
+    EXPECT_EQ(c.record.next_publish, 6u);
     n->append(log.log, "6");
     EXPECT_EQ(n->payloads(log.log, {log.head.generation, 5}), "6");
   }

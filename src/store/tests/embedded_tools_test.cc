@@ -28,7 +28,7 @@ TEST(EmbeddedTools, CheckStatsExportImport) {
     model::SubscriptionRecord sub;
     sub.filter = "a/#";
     s.subscriptions_set = {sub};
-    s.inbound_added = {1, 2};
+    s.inbound_added = {{1}, {2}};
     n.change("c", c.record.epoch, s);
     n.retain("r", "1");
     StoreStats while_running;

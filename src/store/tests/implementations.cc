@@ -3,10 +3,12 @@
 
 #include <mutex>
 
+#include "redis/tests/redis_server.h"
 #include "store/embedded.h"
 #include "store/memory_logs.h"
 #include "store/memory_retained.h"
 #include "store/memory_sessions.h"
+#include "store/redis.h"
 #include "store/service.h"
 #include "store/tests/temp_dir.h"
 
@@ -138,6 +140,73 @@ class EmbeddedThroughService final : private EmbeddedFiles, public ThroughServic
             limits, [this](const model::Limits& l, Announcements& a) { return backend(l, a, WriteConcern::fsync); }) {}
 };
 
+/// One server for all, and a prefix of its own for each store.
+std::string open_redis_of_test(io::EventLoop& loop, const model::Limits& limits, Announcements& a, Backend& out) {
+  static redis::testing::RedisServer server;
+  static int prefixes = 0;
+  RedisOptions o;
+  o.url.hosts = {server.endpoint()};
+  o.prefix = "sb" + std::to_string(++prefixes) + ":";
+  o.limits = limits;
+  bool later = false;
+  return open_redis(
+      loop, o, [&a](std::string_view f, ports::LogId log) { a.add(f, log); }, out, later);
+}
+
+/// The stores in Redis, on the loop of this thread.
+class DirectRedis final : public Stores {
+ public:
+  explicit DirectRedis(const model::Limits& limits) {
+    EXPECT_EQ(open_redis_of_test(loop_, limits, announcements_, backend_), "");
+    loop_.set_turn(backend_.engine.get());
+    backend_.engine->start(loop_);
+  }
+  ~DirectRedis() override { backend_.engine->stop(); }
+  ports::LogStore& logs() override { return *backend_.logs; }
+  ports::SessionStore& sessions() override { return *backend_.sessions; }
+  ports::RetainedStore& retained() override { return *backend_.retained; }
+  bool wait(const std::function<bool()>& answered) override { return run_until(loop_, answered); }
+  void settle() override {
+    bool back = false;
+    logs().read(0, {}, 1, [&](auto) { back = true; });  // answers and notices are in order
+    EXPECT_TRUE(wait([&] { return back; }));
+  }
+  Announced announced() override { return announcements_.copy(); }
+
+ private:
+  Announcements announcements_;
+  io::EventLoop loop_;
+  Backend backend_;
+};
+
+class RedisThroughService final : public Stores {
+ public:
+  explicit RedisThroughService(const model::Limits& limits) {
+    EXPECT_EQ(service_.open(
+                  [&](io::EventLoop& loop, Backend& b) { return open_redis_of_test(loop, limits, announcements_, b); }),
+              "");
+    shard_stores_ = std::make_unique<ShardStores>(service_, shard_);
+    service_.start();
+  }
+  ~RedisThroughService() override { service_.stop(); }
+  ports::LogStore& logs() override { return shard_stores_->logs(); }
+  ports::SessionStore& sessions() override { return shard_stores_->sessions(); }
+  ports::RetainedStore& retained() override { return shard_stores_->retained(); }
+  bool wait(const std::function<bool()>& answered) override { return run_until(shard_, answered); }
+  void settle() override {
+    bool back = false;
+    logs().read(0, {}, 1, [&](auto) { back = true; });
+    EXPECT_TRUE(wait([&] { return back; }));
+  }
+  Announced announced() override { return announcements_.copy(); }
+
+ private:
+  Announcements announcements_;
+  io::EventLoop shard_;
+  Service service_;
+  std::unique_ptr<ShardStores> shard_stores_;
+};
+
 template <class S>
 std::unique_ptr<Stores> make(const model::Limits& limits) {
   return std::make_unique<S>(limits);
@@ -146,11 +215,16 @@ std::unique_ptr<Stores> make(const model::Limits& limits) {
 }  // namespace
 
 std::vector<Implementation> implementations() {
-  return {{"Memory", make<Direct>},
-          {"MemoryThroughService", make<ThroughService>},
-          {"Embedded", make<DirectEmbedded<WriteConcern::fsync>>},
-          {"EmbeddedNoSync", make<DirectEmbedded<WriteConcern::none>>},
-          {"EmbeddedThroughService", make<EmbeddedThroughService>}};
+  std::vector<Implementation> all = {{"Memory", make<Direct>},
+                                     {"MemoryThroughService", make<ThroughService>},
+                                     {"Embedded", make<DirectEmbedded<WriteConcern::fsync>>},
+                                     {"EmbeddedNoSync", make<DirectEmbedded<WriteConcern::none>>},
+                                     {"EmbeddedThroughService", make<EmbeddedThroughService>}};
+  if (redis::testing::RedisServer::available()) {
+    all.push_back({"RedisSingle", make<DirectRedis>});
+    all.push_back({"RedisThroughService", make<RedisThroughService>});
+  }
+  return all;
 }
 
 }  // namespace sb::store::test

@@ -340,7 +340,7 @@ TEST_P(LogContract, AnswersComeInTheOrderOfTheRequests) {
   ASSERT_TRUE(stores().wait([&] { return order.size() == 300; }));
   for (int i = 0; i < 300; ++i) EXPECT_EQ(order[static_cast<std::size_t>(i)], i);
   for (std::size_t i = 0; i < sizes.size(); ++i)
-    EXPECT_EQ(sizes[i], i + 1) << "a read sees what was appended before it";
+    EXPECT_GE(sizes[i], i + 1) << "a read sees what was appended before it";
 }
 
 /// Random appends, reads, members coming and going, against plain lists.

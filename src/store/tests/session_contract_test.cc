@@ -185,11 +185,11 @@ TEST_P(SessionContract, PacketIdsUnderWay) {
   c = {};
   c.outbound_set = {out(5, released, 0), out(8, sent2, 80)};  // one changed, in its place, and one added
   c.outbound_removed = {6};
-  c.inbound_added = {1, 2, 3};
+  c.inbound_added = {{1}, {2}, {3}};
   EXPECT_EQ(after(c), "5:3@0 7:2@70 8:2@80 | 1 2 3");
   c = {};
   c.inbound_removed = {2, 9};
-  c.inbound_added = {4, 1};  // a repeat is harmless
+  c.inbound_added = {{4}, {1}};  // a repeat is harmless
   c.outbound_removed = {5, 99};
   EXPECT_EQ(after(c), "7:2@70 8:2@80 | 1 3 4");
   c = {};
@@ -197,6 +197,29 @@ TEST_P(SessionContract, PacketIdsUnderWay) {
   c.outbound_set = {out(1, sent1, 10), out(7, sent2, 71)};  // an id that is used again
   c.outbound_set[1].sequence = 999;
   EXPECT_EQ(after(c), "7:2@71 1:1@10 8:2@80 | 1 3 4") << "in the order in which they were sent";
+}
+
+TEST_P(SessionContract, APacketIdKeepsTheNumberAndTheEpochOfItsPublish) {
+  Claimed first = claim("c");
+  const std::uint64_t epoch = first.record.epoch;
+  EXPECT_EQ(first.record.next_publish, 1u);
+  SessionChange c;
+  c.inbound_added = {{7, 1, epoch}, {9, 2, epoch}, {3, 3, epoch}};
+  EXPECT_EQ(change("c", epoch, c), error_code{});
+  Claimed second = claim("c");
+  EXPECT_EQ(second.record.inbound, (std::vector<model::InboundRecord>{{3, 3, epoch}, {7, 1, epoch}, {9, 2, epoch}}));
+  EXPECT_EQ(second.record.next_publish, 4u);
+  c = {};
+  c.inbound_removed = {3, 9};
+  c.inbound_added = {{7, 1, epoch}};  // as it came again to the next owner
+  EXPECT_EQ(change("c", second.record.epoch, c), error_code{});
+  c = {};
+  c.inbound_added = {{9, 4, second.record.epoch}};
+  EXPECT_EQ(change("c", second.record.epoch, c), error_code{});
+  Claimed third = claim("c");
+  EXPECT_EQ(third.record.inbound, (std::vector<model::InboundRecord>{{7, 1, epoch}, {9, 4, second.record.epoch}}));
+  EXPECT_EQ(third.record.next_publish, 5u);
+  EXPECT_EQ(claim("c", true).record.next_publish, 1u) << "of a session that begins anew";
 }
 
 TEST_P(SessionContract, AMessageThatNoLogHoldsIsKeptWithItsId) {
@@ -276,15 +299,17 @@ TEST_P(SessionContract, WhatAMemberTakesEndsInTheRecordOfTheGroup) {
 
 TEST_P(SessionContract, AnswersComeInTheOrderOfTheRequests) {
   std::vector<int> order;
+  std::size_t due = 0;
   for (int i = 0; i < 100; i += 2) {
     Claim c;
     c.client_id = "c";
     c.durable = true;
     c.expiry = 10;
     sessions().claim(std::move(c), [&, i](result<Claimed>) { order.push_back(i); });
-    sessions().take_due(kStart, [&, i](result<std::vector<Due>>) { order.push_back(i + 1); });
+    sessions().change("c", 1, {}, [&, i](result<void>) { order.push_back(i + 1); });
+    sessions().take_due(kStart, [&](result<std::vector<Due>>) { ++due; });
   }
-  ASSERT_TRUE(stores().wait([&] { return order.size() == 100; }));
+  ASSERT_TRUE(stores().wait([&] { return order.size() == 100 && due == 50; }));
   for (int i = 0; i < 100; ++i) EXPECT_EQ(order[static_cast<std::size_t>(i)], i);
 }
 

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "broker/core.h"
+#include "cluster/cluster.h"
+#include "cluster/shard_peers.h"
+#include "store/redis.h"
+
+namespace sb::app {
+
+/// A broker among others over Redis: carries between the cluster, the stores and the shards. Everything is on the store
+/// thread but what says otherwise.
+class ClusterNode final : cluster::Receiver, store::NodeLife, store::RetainedPeers, store::SessionWatcher {
+ public:
+  /// `send_away`, any thread: ends all connections of clients.
+  ClusterNode(broker::Node& node, cluster::Options options, std::function<void()> send_away);
+
+  /// store::MakeCluster. Again, when the stores are opened again.
+  store::RedisCluster make(io::EventLoop& loop, redis::Writer& writer, const store::RedisKeys& keys);
+  /// Becomes a member of the cluster with these stores.
+  void join(const store::RedisStores& stores);
+  /// It is one, or was.
+  bool joined() const { return joined_; }
+  /// Says goodbye; `done` within about a second.
+  void leave(std::function<void()> done) { cluster_->leave(std::move(done)); }
+  cluster::Cluster& cluster() { return *cluster_; }
+
+ private:
+  // --- cluster::Receiver
+  std::size_t lanes() const override;
+  void messages(std::size_t lane, std::shared_ptr<const ports::PeerBatch> batch) override;
+  void peer_wants(ports::PeerNumber peer, std::string_view filter, ports::Interest what) override;
+  void kick(std::string_view client_id, std::uint64_t epoch, std::function<void()> released) override;
+  void connected_elsewhere(std::string_view client_id, ports::ConnectTime since, bool wins_ties) override;
+  void peer_retained(std::string_view topic, std::string_view entry) override;
+  void request(std::string_view, std::string_view, std::function<void(std::string)>) override {}
+  void load(std::function<void()> done) override;
+  void joined(std::uint64_t epoch) override;
+  void fenced() override;
+  void clean_up(const std::string& node, std::uint64_t epoch, std::function<void()> done) override;
+  // --- store::NodeLife
+  std::string_view name() const override { return options_.node; }
+  std::uint64_t epoch() const override { return cluster_->epoch(); }
+  std::optional<WallTime> died(std::string_view node, std::uint64_t epoch) const override;
+  Share share() const override;
+  // --- store::RetainedPeers
+  void retained_set(std::string_view topic, const std::optional<store::RetainedEntry>& entry,
+                    std::function<void()> known) override;
+  // --- store::SessionWatcher
+  void on_lost(std::string_view client_id, std::uint64_t epoch) override;
+  void on_displaced(std::string_view node, std::string_view client_id, std::uint64_t epoch) override;
+
+  void try_to_load();
+
+  broker::Node& node_;
+  const cluster::Options options_;
+  const std::function<void()> send_away_;
+  io::EventLoop* loop_ = nullptr;
+  store::RedisStores stores_;
+  std::function<void()> loaded_;  ///< to be called when what lies in Redis is known
+  bool logs_known_ = false, joined_ = false;
+  struct Poll final : io::Timer {
+    explicit Poll(ClusterNode& n) : node(n) {}
+    void on_timer() override { node.try_to_load(); }
+    ClusterNode& node;
+  } poll_{*this};
+  /// Lives of nodes that are over, or of which nobody has heard: since when that is known here.
+  mutable std::map<std::pair<std::string, std::uint64_t>, std::pair<WallTime, bool>, std::less<>> ends_;
+  cluster::Cluster* cluster_ = nullptr;  ///< the stores have it
+};
+
+}  // namespace sb::app

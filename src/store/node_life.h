@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "base/time.h"
+
+namespace sb::store {
+
+/// What the stores in Redis have to know of the cluster. Owner: the store thread.
+class NodeLife {
+ public:
+  virtual ~NodeLife() = default;
+  /// Of this node.
+  virtual std::string_view name() const = 0;
+  /// Counts the starts of this node, confirmed; 0 = it has none, or none any more: it may own nothing.
+  virtual std::uint64_t epoch() const = 0;
+  /// Since when this run of that node is over for good; nothing = it lives, as far as anybody knows. The answer never
+  /// goes back to nothing.
+  virtual std::optional<WallTime> died(std::string_view node, std::uint64_t epoch) const = 0;
+
+  /// Which part of the work that any node can do is this node's.
+  struct Share {
+    std::size_t index = 0, of = 1;  ///< the index-th of so many nodes that live
+  };
+  virtual Share share() const = 0;
+};
+
+}  // namespace sb::store

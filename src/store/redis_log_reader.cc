@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+#include "store/redis_log_reader.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/log.h"
+#include "ports/errc.h"
+#include "store/redis_log_entry.h"
+
+namespace sb::store {
+
+using model::Position;
+using redis::Outcome;
+
+namespace {
+
+std::uint64_t number_at(std::string_view& text) {
+  const auto begin = text.find_first_of("0123456789");
+  if (begin == std::string_view::npos) return text = {}, 0;
+  std::uint64_t n = 0;
+  const auto end = std::from_chars(text.data() + begin, text.data() + text.size(), n).ptr;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  return n;
+}
+
+/// Of HMGET i d s e.
+LogHead head_of(const redis::Reply::View& fields) {
+  LogHead h;
+  const auto incarnation = fields[0].integer();
+  if (!incarnation || !fields[1].is_nil()) return h;
+  h.incarnation = static_cast<std::uint64_t>(*incarnation);
+  std::string_view s = fields[2].text(), eras = fields[3].text();
+  h.last.generation = number_at(s);
+  h.last.offset = number_at(s);
+  h.bytes = number_at(s);
+  h.messages = h.last.offset - number_at(s);
+  while (!eras.empty()) {
+    const std::uint64_t generation = number_at(eras);
+    const std::uint64_t first = number_at(eras);
+    if (generation) h.eras.push_back({generation, first});
+  }
+  return h;
+}
+
+}  // namespace
+
+std::uint64_t LogHead::offset_of(Position p) const {
+  std::uint64_t end = last.offset;
+  for (auto e = eras.rbegin(); e != eras.rend(); ++e) {
+    if (e->generation <= p.generation) return std::min(p.offset, end);
+    end = e->first - 1;
+  }
+  return 0;
+}
+
+void LogReader::head(const std::string& state_key, Millis within, std::function<void(result<LogHead>)> done) {
+  call_(
+      {"HMGET", state_key, "i", "d", "s", "e"}, state_key, within,
+      [done = std::move(done)](Outcome& o) {
+        if (!o.done()) return done(make_error_code(ports::errc::unavailable));
+        done(head_of(o.value()));
+      },
+      redis::kReads);
+}
+
+/// One page on its way.
+struct LogReader::Page {
+  std::string log_key;
+  Position at;
+  std::size_t max;
+  std::shared_ptr<std::size_t> entry_bytes;
+  Millis within;
+  std::function<void(result<ports::LogPage>)> done;
+  LogHead head;
+  ports::LogPage page;
+  std::size_t bytes = 0;
+
+  bool take(Position last, std::string_view entry, std::string_view known);
+};
+
+/// False when the entry is corrupt.
+bool LogReader::Page::take(Position last, std::string_view entry, std::string_view known) {
+  const auto messages = messages_of_entry(entry);
+  if (!messages || messages->size() > last.offset) return false;
+  const std::vector<Position> firsts = positions_of_ids(known);
+  Position p{last.generation, last.offset - messages->size() + 1};
+  for (std::size_t i = 0; i < messages->size() && page.messages.size() < max && bytes < kPageBytes; ++i, ++p.offset) {
+    if (p <= at) continue;
+    if (page.messages.empty()) {
+      const std::uint64_t from = head.offset_of(at);
+      if (p.offset > from + 1) page.lost = p.offset - from - 1;
+    }
+    ports::StoredMessage m{p, model::Message::copy((*messages)[i])};
+    if (!firsts.empty()) {
+      auto all = std::make_shared<std::vector<Position>>(firsts);
+      for (Position& k : *all) k.offset += i;
+      m.known = std::move(all);
+    }
+    bytes += m.message->footprint();
+    page.messages.push_back(std::move(m));
+  }
+  return true;
+}
+
+void LogReader::page(const std::string& log_key, const std::string& state_key, Position after, std::size_t max,
+                     std::shared_ptr<std::size_t> entry_bytes, Millis within,
+                     std::function<void(result<ports::LogPage>)> done) {
+  auto p = std::make_shared<Page>();
+  p->log_key = log_key;
+  p->at = after;
+  p->max = max;
+  p->entry_bytes = std::move(entry_bytes);
+  p->within = within;
+  p->done = std::move(done);
+  // The head first: what the entries do not have behind it came later.
+  head(state_key, within, [this, p](result<LogHead> h) {
+    if (!h) return p->done(h.error());
+    p->head = std::move(*h);
+    p->page.head = p->head.incarnation ? std::max(p->head.last, p->at) : p->at;
+    if (p->page.head == p->at) return p->done(std::move(p->page));
+    read_on(p);
+  });
+}
+
+void LogReader::read_on(std::shared_ptr<Page> p) {
+  const std::size_t fit = (kPageBytes - p->bytes) / std::max<std::size_t>(*p->entry_bytes, 1) + 1;
+  const std::size_t count = std::clamp<std::size_t>(fit, 1, p->max - p->page.messages.size());
+  call_(
+      {"XRANGE", p->log_key, "(" + to_id(p->page.messages.empty() ? p->at : p->page.messages.back().position), "+",
+       "COUNT", std::to_string(count)},
+      p->log_key, p->within,
+      [this, p, count](Outcome& o) {
+        if (!o.done()) return p->done(make_error_code(ports::errc::unavailable));
+        std::size_t entries = 0, bytes = 0;
+        for (auto entry : o.value()) {
+          const auto last = position_of_id(entry[0].text());
+          const auto fields = entry[1];
+          const std::string_view value = fields[1].text();
+          if (!last || !p->take(*last, value, fields.size() > 3 ? fields[3].text() : "")) {
+            log::error("store corrupt entry log={} id={}", log::name(p->log_key), entry[0].text());
+            return p->done(make_error_code(ports::errc::unavailable));
+          }
+          ++entries;
+          bytes += value.size();
+        }
+        if (entries > 0) *p->entry_bytes = std::max<std::size_t>(bytes / entries, 64);
+        ports::LogPage& page = p->page;
+        if (entries == count && page.messages.size() < p->max && p->bytes < kPageBytes) return read_on(p);
+        if (!page.messages.empty())
+          page.head = std::max(page.head, page.messages.back().position);
+        else
+          page.lost = p->head.last.offset - p->head.offset_of(p->at);  // all of it was trimmed
+        p->done(std::move(page));
+      },
+      redis::kReads);
+}
+
+}  // namespace sb::store

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+// What the logs do by themselves: loading, what other nodes tell, holes, heads, trimming.
+#include <utility>
+
+#include "base/log.h"
+#include "store/redis_log_scripts.h"
+#include "store/redis_logs.h"
+
+namespace sb::store {
+
+using model::Position;
+using ports::LogPage;
+using redis::Outcome;
+
+namespace {
+
+constexpr std::uint64_t kAgeEvery = 10, kLowsEvery = 50, kCompareEvery = 600;  // ticks
+constexpr std::size_t kAgedPerTurn = 100;
+constexpr const char* kNowAndThen = "3600";  // seconds
+
+}  // namespace
+
+void RedisLogs::load(Millis within, std::function<void(std::string)> done) {
+  struct Loading {
+    std::size_t left = RedisKeys::kShards;
+    std::string why;
+    std::function<void(std::string)> done;
+  };
+  auto loading = std::make_shared<Loading>();
+  loading->done = std::move(done);
+  for (std::size_t i = 0; i < RedisKeys::kShards; ++i) {
+    const std::string key = keys().logs(i);
+    auto heard = [this, loading](Outcome& o) {
+      if (!o.done()) {
+        loading->why = o.text();
+      } else {
+        const auto list = o.value();
+        for (auto at = list.begin(); at != list.end(); ++at) {
+          const std::string filter((*at).text());
+          if (++at == list.end()) break;
+          peer_log_began(filter, static_cast<std::uint64_t>((*at).integer().value_or(1)));
+        }
+      }
+      if (--loading->left == 0) loading->done(loading->why);
+    };
+    call_({"HGETALL", key}, key, within, heard, redis::kReads);
+  }
+}
+
+// ---------------------------------------------------------------- other nodes
+
+void RedisLogs::peer_log_began(std::string_view filter, std::uint64_t incarnation) {
+  seen_incarnation(incarnation);
+  RedisLog* log = find(filter);
+  if (!log) {
+    log = &make(filter, incarnation);
+  } else if (log->incarnation == 0) {
+    log->listed(incarnation);
+  } else {
+    log->join_again(incarnation);
+  }
+  announce(*log);
+}
+
+void RedisLogs::peer_log_ended(std::string_view filter, std::uint64_t incarnation) {
+  seen_incarnation(incarnation);
+  RedisLog* log = find(filter);
+  if (log && log->incarnation != 0 && log->incarnation <= incarnation) retire(*log);
+}
+
+void RedisLogs::peer_appended(std::string_view filter, const AppendedRun& run) {
+  RedisLog* log = find(filter);
+  if (!log || run.messages.empty()) return;
+  log->seen({run.first.generation, run.first.offset + run.messages.size() - 1});
+  log->tail.add(run);
+  if (log->tail.hole()) note_hole(*log);
+  log->heard += run.messages.size();
+  if (log->heard < kSoftMessages) return;
+  log->heard = 0;
+  log->write_lows();
+}
+
+void RedisLogs::compare_heads() {
+  to_compare_.clear();
+  for (auto& [id, log] : by_id_)
+    if (log->tail.watched()) to_compare_.push_back(id);
+}
+
+void RedisLogs::compare_some() {
+  for (std::size_t n = 0; n < kHeadsPerTick && !to_compare_.empty(); ++n) {
+    const LogId id = to_compare_.back();
+    to_compare_.pop_back();
+    RedisLog* log = find(id);
+    if (!log || !log->tail.runs()) continue;
+    reader_.head(log->state_key, engine_.options().hold, [this, id](const result<LogHead>& head) {
+      RedisLog* read = find(id);
+      if (!read || !head) return;
+      if (head->incarnation == 0) return read->join_members();  // which tells whether it has ended, or is lost
+      read->join_again(head->incarnation);
+      read->seen(head->last);
+      if (head->last > read->tail.at()) note_hole(*read);
+    });
+  }
+}
+
+// ---------------------------------------------------------------- holes
+
+void RedisLogs::note_hole(RedisLog& log) {
+  if (!log.tail.runs() || std::exchange(log.hole_noted, true)) return;
+  holes_.push_back(log.id);
+  if (!armed()) engine_.loop().timers().set(*this, now() + kHole);
+}
+
+void RedisLogs::on_timer() {
+  for (LogId id : std::exchange(holes_, {}))
+    if (RedisLog* log = find(id)) {
+      log->hole_noted = false;
+      read_tail(*log);
+    }
+}
+
+void RedisLogs::read_tail(RedisLog& log) {
+  if (!log.tail.runs() || std::exchange(log.reading, true)) return;
+  reader_.page(log.key(), log.state_key, log.tail.at(), kTailPage, log.entry_bytes, engine_.options().hold,
+               [this, id = log.id](const result<LogPage>& page) { tail_read(id, page); });
+}
+
+void RedisLogs::tail_read(LogId id, const result<LogPage>& page) {
+  RedisLog* log = find(id);
+  if (!log) return;
+  log->reading = false;
+  if (!page) return note_hole(*log);
+  const Position before = log->tail.at();
+  Position upto = before;
+  if (!page->messages.empty())
+    upto = page->messages.back().position;
+  else if (page->lost > 0)
+    upto = page->head;
+  log->tail.add_page(page->messages, upto);
+  log->seen(page->head);
+  if (log->tail.at() > before && log->tail.at() < page->head) return read_tail(*log);
+  if (log->tail.hole()) log->doubt = true;  // a failover has forgotten what came: the next tick looks again
+}
+
+// ---------------------------------------------------------------- trimming
+
+void RedisLogs::appended(RedisLog& log) {
+  if (log.messages >= log.trim_messages || log.bytes >= log.trim_bytes) trim(log);
+}
+
+/// Looking at members is paid for by the messages since the last time.
+void RedisLogs::trim(RedisLog& log) {
+  if (std::exchange(log.trimming, true)) return;
+  log.write_lows();
+  log.behind([this, id = log.id] {
+    RedisLog* l = find(id);
+    if (!l) return;
+    const auto seconds = [](Seconds s) { return std::to_string(s.count()); };
+    std::vector<std::string> words = {"EVALSHA",
+                                      log_scripts::trim->sha,
+                                      "3",
+                                      l->key(),
+                                      l->state_key,
+                                      l->members_key,
+                                      std::to_string(bytes_for(*l)),
+                                      bounds_.messages,
+                                      bounds_.age,
+                                      seconds(engine_.options().origin_age),
+                                      kNowAndThen};
+    call_(
+        std::move(words), l->key(), engine_.options().hold,
+        [this, id](Outcome& o) {
+          RedisLog* trimmed = find(id);
+          if (!trimmed) return;
+          trimmed->trimming = false;
+          if (o.done()) {
+            const auto bytes = o.value()[0].integer().value_or(0), messages = o.value()[1].integer().value_or(0);
+            counted(*trimmed, static_cast<std::uint64_t>(bytes), static_cast<std::uint64_t>(messages));
+          }
+          trimmed->trim_messages = std::max(kSoftMessages, trimmed->messages * 2);
+          trimmed->trim_bytes = std::max(kSoftBytes, trimmed->bytes * 2);
+        },
+        redis::kControl);
+  });
+}
+
+/// Logs that nobody appends to, with messages that are too old.
+void RedisLogs::age_some() {
+  if (limits_.log_age == 0) return;
+  if (to_age_.empty())
+    for (auto& [id, log] : by_id_)
+      if (log->messages > 0) to_age_.push_back(id);
+  for (std::size_t n = 0; n < kAgedPerTurn && !to_age_.empty(); ++n) {
+    if (RedisLog* log = find(to_age_.back())) trim(*log);
+    to_age_.pop_back();
+  }
+}
+
+void RedisLogs::on_tick() {
+  if (answers_.refuse_until(now() - engine_.options().hold)) engine_.refused();
+  ++ticks_;
+  if (ticks_ % kAgeEvery == 0) age_some();
+  if (ticks_ % kCompareEvery == 0 && to_compare_.empty()) compare_heads();
+  compare_some();
+  for (auto& [id, log] : by_id_) {
+    if (std::exchange(log->doubt, false)) note_hole(*log);
+    if (ticks_ % kLowsEvery == 0 && log->has_members() && !log->tail.watched()) {
+      log->write_lows();
+      log->forget_members();
+    }
+  }
+}
+
+void RedisLogs::made_again(RedisLog& log) {
+  log.told = false;
+  list_of(log.filter).begin(log.filter, log.incarnation, [](std::uint64_t) {});
+  if (peers_) peers_->log_began(log.filter, log.incarnation, [] {});
+}
+
+void RedisLogs::on_turn_end() { gone_.clear(); }
+
+}  // namespace sb::store

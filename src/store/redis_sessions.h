@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#include <absl/container/flat_hash_map.h>
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/hash_map.h"
+#include "ports/log_store.h"
+#include "ports/session_store.h"
+#include "redis/writer.h"
+#include "store/node_life.h"
+#include "store/redis_keys.h"
+#include "store/redis_schedule.h"
+#include "store/redis_session_row.h"
+#include "store/redis_wills.h"
+
+namespace sb::store {
+
+/// Told of sessions that other nodes have. Owner: the store thread.
+class SessionWatcher {
+ public:
+  /// Another node owns the session, above this epoch: whoever is connected to it here has to go.
+  virtual void on_lost(std::string_view client_id, std::uint64_t epoch) = 0;
+  /// Two nodes have claimed a session, since Redis had forgotten one claim: `node` has lost it to this node, and has to
+  /// be told; its epoch was this one, so that a kick with a higher one holds there.
+  virtual void on_displaced(std::string_view node, std::string_view client_id, std::uint64_t epoch) = 0;
+
+ protected:
+  ~SessionWatcher() = default;
+};
+
+/// Session records in Redis: the hash `sb:{s:CLIENT}`, and an entry in the schedule for each. PROTOCOLS: owning a
+/// session. What this node owns is in memory as well, as the bytes of the record: about as much as Redis has of it,
+/// for each connected session. So a change is one small write, and a record that Redis has lost is written again.
+///
+/// Answers come in the order of the requests for one client id; those for several in any order, since they may be on
+/// several primaries. A request waits while Redis is away, but for claims: those are refused then, and a claim that
+/// only ends what is there is answered, and done when Redis is back. Owner: the store thread, but for any().
+class RedisSessions final : public ports::SessionStore, SessionRows, io::Timer {
+ public:
+  struct Stats {
+    std::uint64_t rewritten = 0;  ///< records that were written anew
+    std::uint64_t lost = 0;       ///< sessions that turned out to be another node's
+    std::uint64_t displaced = 0;  ///< sessions of others that a forgotten claim of this node took back
+    std::size_t owned = 0;        ///< sessions in memory
+    std::size_t rows = 0;         ///< of them and others: with something under way, or kept for repairs
+  };
+
+  /// `limit`: sessions in all of Redis. All of them live longer. `watcher` null: nobody is told.
+  RedisSessions(redis::Writer& writer, const RedisKeys& keys, const NodeLife& life, ports::LogStore& logs,
+                std::size_t limit, SessionWatcher* watcher = nullptr);
+  ~RedisSessions() override;
+  /// To be among Options::scripts of the writer.
+  static std::vector<std::shared_ptr<const redis::Script>> scripts();
+
+  bool any() const override;
+  void claim(Claim c, Done<Claimed> done) override;
+  void change(std::string_view client_id, std::uint64_t epoch, ports::SessionChange c, Done<void> done) override;
+  void end(std::string_view client_id, std::uint64_t epoch, Done<void> done) override;
+  void outbound(std::string_view client_id, std::uint16_t packet_id, Done<Outbound> done) override;
+  void take_due(WallTime now, Done<std::vector<Due>> done) override;
+  void fired(std::uint64_t will) override;
+
+  /// A volatile session with a will is connected here, or no more: should the node die, others publish it. `confirmed`
+  /// may be null.
+  void keep_will(std::string_view client_id, std::string_view username, const model::WillRecord& will,
+                 std::function<void()> confirmed);
+  void forget_will(std::string_view client_id) { wills_.forget(client_id); }
+  /// What is due of those who were connected to a node with a will when it died. Each will is given to one node only,
+  /// and again when that one died before fired(). Until the answer is empty; errc::unavailable: later again.
+  void take_wills(std::string_view node, std::uint64_t epoch, WallTime now, Done<std::vector<Due>> done);
+
+  /// Redis may have lost records of sessions that nobody has written to lately (it was started again, or has a new
+  /// history): all that are connected here are compared, paced.
+  void check_records();
+  /// How many there are is known, so that any() and the limit hold.
+  bool counted() const { return counted_; }
+  Stats stats() const;
+  /// Bytes in memory for the sessions that this node owns, without what is under way.
+  std::size_t owned_bytes() const;
+
+ private:
+  /// A claim that somebody waits for, at most until its deadline.
+  struct Waiting {
+    Done<Claimed> done;
+    MonoTime until;
+    bool durable;
+    std::uint32_t expiry;
+  };
+  struct Taking;
+  using Sessions = absl::flat_hash_map<std::string_view, std::unique_ptr<StoredSession>, StringHash, std::equal_to<>>;
+
+  void on_timer() override;
+  StoredSession& session(std::string_view client_id);
+  void give(std::string_view client_id, std::unique_ptr<SessionJob> job);
+  bool away();
+  void claimed(const std::string& client_id, Waiting& w, ClaimAnswer&& a);
+  bool skip(const RedisSchedule::Entry& e, const std::shared_ptr<Taking>& taking);
+  void leave_logs(const std::string& client_id, std::uint64_t incarnation, const std::vector<std::string>& filters);
+  void look(const std::string& client_id, const std::shared_ptr<Taking>& taking, std::function<void(TakeAnswer&)> then);
+  Will register_will(const std::string& client_id, FiredWill&& w);
+  void count(std::int64_t by);
+  void drop_unused(StoredSession& s);
+  void check_some();
+  static Millis look_again(std::uint32_t expiry);
+
+  // --- SessionRows
+  std::string_view node() const override { return life_.name(); }
+  std::uint64_t node_epoch() const override { return life_.epoch(); }
+  void met(std::string_view owner) override;
+  void add_known(redis::Words& out) override;
+  error_code may_create(const StoredSession& s, WallTime now, std::function<void()> done) override;
+  void read(const std::string& key, std::vector<std::string> words, std::function<void(redis::Outcome&)> done) override;
+  void lost(const StoredSession& s, std::uint64_t epoch) override;
+  void displaced(const StoredSession& s, std::string_view node, std::uint64_t epoch) override;
+  void rewritten() override { ++stats_.rewritten; }
+  void unused(StoredSession& s, bool now) override;
+
+  redis::Writer& writer_;
+  const RedisKeys& keys_;
+  const NodeLife& life_;
+  ports::LogStore& logs_;
+  const std::size_t limit_;
+  SessionWatcher* const watcher_;
+  RedisSchedule schedule_;
+  RedisWills wills_;
+  Sessions sessions_;
+  std::deque<std::shared_ptr<Waiting>> waiting_;
+  std::deque<std::string> met_;  ///< owners, the last ones first
+  struct Firing {
+    std::string client_id, number;
+    std::string node;  ///< it is of a volatile session there
+  };
+  absl::flat_hash_map<std::uint64_t, Firing> firing_;
+  std::vector<Due> unfired_;         ///< wills that nobody has been given yet
+  std::vector<std::string> unused_;  ///< client ids, to be looked at
+  std::vector<std::string> to_check_;
+  std::uint64_t next_nonce_, next_will_ = 1;
+  Stats stats_;
+  bool counted_ = false;
+  std::atomic<std::int64_t> count_{0};
+  std::atomic<bool> any_{true};
+  bool away_ = false;
+  MonoTime away_asked_ = MonoTime::min();
+};
+
+}  // namespace sb::store

@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: MIT
+#include <gtest/gtest.h>
+
+#include "store/tests/redis_nodes.h"
+
+namespace sb::store::test {
+namespace {
+
+using redis::testing::ClusterNodes;
+using redis::testing::RedisServer;
+using redis::testing::SentinelGroup;
+
+RedisOptions options_of(const RedisServer& s) {
+  RedisOptions o;
+  o.url.hosts = {s.endpoint()};
+  return o;
+}
+
+std::string state_of(RedisServer& s, const std::string& filter, const std::string& field) {
+  return s.ask({"HGET", "sb:{l:" + filter + "}:p", field});
+}
+
+TEST(RedisLogs, TwoNodesShareALog) {
+  NEEDS_REDIS();
+  RedisServer server;
+  Cluster c;
+  Node &a = c.add("a", options_of(server)), &b = c.add("b", options_of(server));
+  Reader one(c, a, "x/#", "m1#1"), two(c, b, "x/#", "m2#1");
+  EXPECT_TRUE(a.announced.contains("x/#"));
+  EXPECT_TRUE(b.announced.contains("x/#"));
+  Publisher p(a, "a", one.log), q(b, "b", two.log);
+  for (int i = 0; i < 100; ++i) {
+    p.publish(3);
+    q.publish(2);
+    c.turn();
+  }
+  ASSERT_TRUE(c.until([&] { return one.in_order.size() == 500 && two.in_order.size() == 500; }));
+  EXPECT_EQ(one.in_order, two.in_order);
+  expect_all_once(one, {&p, &q});
+}
+
+TEST(RedisLogs, NoticesThatAreLateOrLostAreReadFromTheLog) {
+  NEEDS_REDIS();
+  RedisServer server;
+  Cluster c;
+  c.loses = 0.3;
+  c.delays = 0.5;
+  Node &a = c.add("a", options_of(server)), &b = c.add("b", options_of(server)), &d = c.add("d", options_of(server));
+  Reader one(c, a, "x", "m1#1"), two(c, b, "x", "m2#1"), three(c, d, "x", "m3#1");
+  Publisher p(a, "a", one.log), q(b, "b", two.log);
+  for (int i = 0; i < 300; ++i) {
+    p.publish();
+    q.publish(2);
+    c.turn();
+  }
+  ASSERT_TRUE(c.until([&] { return p.done() && q.done(); }));
+  // Nothing tells of a last notice that was lost but the comparison of heads.
+  for (auto& n : c.nodes) n->of_peers->compare_heads();
+  ASSERT_TRUE(c.until([&] { return one.heard == 900 && two.heard == 900 && three.heard == 900; }))
+      << one.heard << " " << two.heard << " " << three.heard;
+  expect_all_once(three, {&p, &q});
+  EXPECT_EQ(one.in_order, three.in_order);
+}
+
+TEST(RedisLogs, TheLastMemberOfAllNodesEndsTheLog) {
+  NEEDS_REDIS();
+  RedisServer server;
+  Cluster c;
+  Node &a = c.add("a", options_of(server)), &b = c.add("b", options_of(server));
+  LogId of_a = 0;
+  {
+    Reader one(c, a, "x", "m1#1"), two(c, b, "x", "m2#1");
+    of_a = one.log;
+    Publisher p(b, "b", two.log);
+    p.publish();
+    ASSERT_TRUE(c.until([&] { return one.in_order.size() == 1; }));
+  }
+  a.logs().leave("x", "m1#1");
+  c.run_for(Millis(100));
+  EXPECT_TRUE(a.announced.contains("x")) << "b has a member";
+  b.logs().leave("x", "m2#1");
+  ASSERT_TRUE(c.until([&] { return a.announced.empty() && b.announced.empty(); }));
+  EXPECT_EQ(server.ask({"EXISTS", "sb:{l:x}", "sb:{l:x}:c"}), "0");
+  Publisher late(a, "late", of_a);
+  late.publish();
+  ASSERT_TRUE(c.until([&] { return late.done(); }));
+  EXPECT_EQ(late.refused, 0) << "taken, and stored nowhere";
+  Reader again(c, a, "x", "m1#2");
+  EXPECT_NE(again.log, of_a);
+  Publisher p(b, "new", b.announced["x"]);
+  p.publish();
+  ASSERT_TRUE(c.until([&] { return again.in_order.size() == 1; }));
+}
+
+TEST(RedisLogs, ANodeThatStartsFindsTheLogsAndReadsOn) {
+  NEEDS_REDIS();
+  RedisServer server;
+  Cluster c;
+  Position stood;
+  {
+    Node& a = c.add("a", options_of(server), true);
+    Reader r(c, a, "x/{y}", "m#1");
+    Publisher p(a, "a", r.log);
+    p.publish(5);
+    ASSERT_TRUE(c.until([&] { return r.in_order.size() == 5; }));
+    stood = r.cursor.next;
+    p.publish(5);
+    ASSERT_TRUE(c.until([&] { return p.done(); }));
+  }
+  c.nodes.clear();
+  Node& a = c.add("a", options_of(server), true);
+  ASSERT_TRUE(a.announced.contains("x/{y}"));
+  Reader r(c, a, "x/{y}", "m#1");
+  r.cursor.next = stood;
+  r.catch_up();
+  EXPECT_EQ(r.in_order, (std::vector<std::string>{"a6", "a7", "a8", "a9", "a10"}));
+}
+
+TEST(RedisLogs, NumbersOfPublishersAreTakenOnce) {
+  NEEDS_REDIS();
+  RedisServer server;
+  Cluster c;
+  Node &a = c.add("a", options_of(server)), &b = c.add("b", options_of(server));
+  Reader r(c, a, "x", "m#1");
+  const auto who = std::make_shared<const std::string>("client#1#7");
+  auto append = [&](Node& n, std::vector<std::pair<std::string, std::uint64_t>> messages) {
+    std::vector<ports::LogStore::Append> batch;
+    for (auto& [payload, number] : messages)
+      batch.push_back({n.announced["x"], message(payload, 2), {number ? who : nullptr, number}});
+    bool done = false;
+    n.logs().append(std::move(batch), [&](result<void> stored) { done = stored.has_value(); });
+    ASSERT_TRUE(c.until([&] { return done; }));
+  };
+  append(a, {{"1", 1}, {"plain", 0}, {"2", 2}});
+  append(b, {{"1 again", 1}, {"2 again", 2}, {"3", 3}});
+  append(a, {{"3 again", 3}});
+  append(b, {{"also plain", 0}, {"4", 4}, {"4 again", 4}});
+  ASSERT_TRUE(c.until([&] { return r.in_order.size() == 6; }));
+  EXPECT_EQ(r.in_order, (std::vector<std::string>{"1", "plain", "2", "3", "also plain", "4"}));
+  Reader other(c, b, "x", "n#1");
+  other.cursor.next = {};
+  other.catch_up();
+  EXPECT_EQ(other.in_order, r.in_order);
+}
+
+// ---------------------------------------------------------------- Redis breaks
+
+TEST(RedisLogs, ConnectionsAreKilledAtFullSpeed) {
+  NEEDS_REDIS();
+  RedisServer server;
+  Cluster c;
+  Node &a = c.add("a", options_of(server)), &b = c.add("b", options_of(server));
+  Reader one(c, a, "x", "m1#1"), two(c, b, "x", "m2#1");
+  Publisher p(a, "a", one.log), q(b, "b", two.log);
+  for (int kills = 0; kills < 20; ++kills) {
+    for (int i = 0; i < 20; ++i) {
+      p.publish(10);
+      q.publish(10);
+      c.turn();
+    }
+    server.ask({"CLIENT", "KILL", "TYPE", "normal"});
+  }
+  ASSERT_TRUE(c.until([&] { return p.done() && q.done(); }));
+  EXPECT_EQ(p.refused + q.refused, 0);
+  one.catch_up();
+  two.catch_up();
+  expect_all_once(one, {&p, &q});
+  expect_all_once(two, {&p, &q});
+  EXPECT_EQ(one.in_order.size(), 8000u);
+  EXPECT_EQ(a.engine().writer().stats().lost, 0u);
+}
+
+TEST(RedisLogs, RedisForgetsEverythingAndGetsItAgain) {
+  NEEDS_REDIS();
+  for (const bool restart : {true, false}) {
+    RedisServer server({"--save", ""});
+    Cluster c;
+    Node &a = c.add("a", options_of(server)), &b = c.add("b", options_of(server));
+    Reader one(c, a, "x", "m1#1"), two(c, b, "x", "m2#1");
+    Publisher p(a, "a", one.log), q(b, "b", two.log);
+    for (int i = 0; i < 50; ++i, c.turn()) p.publish(), q.publish();
+    ASSERT_TRUE(c.until([&] { return p.done() && q.done(); }));
+    const Position before = one.cursor.next;
+    if (restart) {
+      server.kill();
+      server.start();
+    } else {
+      server.ask({"FLUSHALL"});
+    }
+    for (int i = 0; i < 50; ++i, c.turn()) p.publish(), q.publish();
+    ASSERT_TRUE(c.until([&] { return p.done() && q.done(); }));
+    EXPECT_EQ(p.refused + q.refused, 0);
+    c.run_for(Millis(200));
+    one.catch_up();
+    two.catch_up();
+    expect_all_once(one, {&p, &q});
+    expect_all_once(two, {&p, &q});
+    EXPECT_GT(one.cursor.next.generation, before.generation);
+    ASSERT_TRUE(c.until([&] { return server.ask({"ZCARD", "sb:{l:x}:c"}) == "2"; })) << "its members are again";
+    EXPECT_NE(server.ask({"HGET", "sb:{lg:" + RedisKeys().logs(RedisKeys::shard_of("x")).substr(7, 2) + "}", "x"}), "");
+    // One that reads everything there is finds what was there before as well.
+    Reader late(c, b, "x", "m3#1");
+    late.cursor.next = {};
+    late.catch_up();
+    EXPECT_EQ(late.in_order.size(), 200u);
+  }
+}
+
+TEST(RedisLogs, ScriptsThatRedisForgets) {
+  NEEDS_REDIS();
+  RedisServer server;
+  Cluster c;
+  Node& a = c.add("a", options_of(server), true);
+  Reader r(c, a, "x", "m#1");
+  Publisher p(a, "a", r.log);
+  for (int i = 0; i < 10; ++i) {
+    p.publish();
+    server.ask({"SCRIPT", "FLUSH"});
+    p.publish();
+    ASSERT_TRUE(c.until([&] { return p.done(); }));
+  }
+  r.catch_up();
+  expect_all_once(r, {&p});
+}
+
+TEST(RedisLogs, AFullRedisHoldsAcknowledgementsBack) {
+  NEEDS_REDIS();
+  RedisServer server;
+  Cluster c;
+  RedisOptions o = options_of(server);
+  o.hold = Millis(3000);
+  Node& a = c.add("a", o, true);
+  Reader r(c, a, "x", "m#1");
+  Publisher p(a, "a", r.log);
+  server.ask({"CONFIG", "SET", "maxmemory", "1"});
+  p.publish(3);
+  ASSERT_TRUE(c.until([&] { return a.backend.engine->unavailable().find("OOM") != std::string::npos; }))
+      << a.backend.engine->unavailable();
+  EXPECT_FALSE(p.done()) << "held back";
+  server.ask({"CONFIG", "SET", "maxmemory", "0"});
+  ASSERT_TRUE(c.until([&] { return p.done(); }));
+  EXPECT_EQ(p.refused, 0);
+  ASSERT_TRUE(c.until([&] { return a.backend.engine->unavailable().empty(); }));
+
+  server.ask({"CONFIG", "SET", "maxmemory", "1"});
+  const auto outages = a.backend.engine->outages();
+  p.publish(3);
+  ASSERT_TRUE(c.until([&] { return p.done(); }));
+  EXPECT_EQ(p.refused, 3) << "for too long";
+  EXPECT_GT(a.backend.engine->outages(), outages);
+  p.publish();
+  EXPECT_TRUE(p.done()) << "and now at once";
+  EXPECT_EQ(p.refused, 4);
+  server.ask({"CONFIG", "SET", "maxmemory", "0"});
+  ASSERT_TRUE(c.until([&] {
+    p.publish();
+    c.run_for(Millis(20));
+    return p.acknowledged.size() > 3;
+  }));
+  r.catch_up();
+  for (auto& payload : p.acknowledged) EXPECT_EQ(r.payloads[payload], 1) << payload;
+}
+
+/// A replica is cut off, the primary goes on and is lost, the replica becomes primary.
+TEST(RedisLogs, AFailoverForgetsATail) {
+  NEEDS_REDIS();
+  RedisServer primary, replica({"--replicaof", "127.0.0.1 " + std::to_string(primary.port())});
+  Cluster c;
+  RedisOptions o;
+  redis::Endpoint socket;
+  socket.unix_path = primary.unix_path();
+  o.url.hosts = {socket};
+  Node &a = c.add("a", o), &b = c.add("b", o);
+  Reader one(c, a, "x", "m1#1"), two(c, b, "x", "m2#1");
+  Publisher p(a, "a", one.log), q(b, "b", two.log);
+  auto some = [&](int n) {
+    for (int i = 0; i < n; ++i, c.turn()) p.publish(2), q.publish(3);
+    ASSERT_TRUE(c.until([&] { return p.done() && q.done(); }));
+  };
+  some(20);
+  ASSERT_TRUE(c.until([&] { return state_of(replica, "x", "s") == state_of(primary, "x", "s"); }));
+  replica.ask({"REPLICAOF", "NO", "ONE"});
+  some(20);  // which the replica never hears of
+  two.catch_up();
+  const Position forgotten = one.cursor.next;
+  EXPECT_NE(state_of(replica, "x", "s"), state_of(primary, "x", "s"));
+  primary.kill();
+  std::remove(primary.unix_path().c_str());
+  ASSERT_EQ(std::rename(replica.unix_path().c_str(), primary.unix_path().c_str()), 0);
+  some(20);
+  EXPECT_EQ(p.refused + q.refused, 0);
+  c.run_for(Millis(200));
+  for (auto& n : c.nodes) n->of_peers->compare_heads();
+  c.run_for(Millis(500));
+  one.catch_up();
+  two.catch_up();
+  expect_all_once(one, {&p, &q});
+  expect_all_once(two, {&p, &q});
+  EXPECT_GT(one.cursor.next.generation, forgotten.generation);
+  Reader late(c, a, "x", "m3#1");
+  late.cursor.next = {};
+  late.catch_up();
+  EXPECT_EQ(late.in_order.size(), 300u);
+}
+
+// ---------------------------------------------------------------- topologies
+
+void survives(Cluster& c, const std::function<void(int)>& at_step, Node& a, Node& b) {
+  Reader one(c, a, "x", "m1#1"), two(c, b, "x", "m2#1"), other(c, a, "y", "m1#1");
+  Publisher p(a, "a", one.log), q(b, "b", two.log), s(b, "s", b.announced["y"]);
+  for (int i = 0; i < 300; ++i) {
+    at_step(i);
+    p.publish(2), q.publish(2), s.publish();
+    c.turn();
+  }
+  ASSERT_TRUE(c.until([&] { return p.done() && q.done() && s.done(); }));
+  EXPECT_EQ(p.refused + q.refused + s.refused, 0);
+  c.run_for(Millis(300));
+  one.catch_up();
+  two.catch_up();
+  other.catch_up();
+  expect_all_once(one, {&p, &q});
+  expect_all_once(two, {&p, &q});
+  expect_all_once(other, {&s});
+}
+
+TEST(RedisLogs, ASentinelGroupFailsOver) {
+  NEEDS_REDIS();
+  SentinelGroup group(2);
+  RedisOptions o;
+  o.url = group.url();
+  o.concern = RedisOptions::Concern::replica;
+  o.hold = Millis(60'000);
+  Cluster c;
+  Node &a = c.add("a", o), &b = c.add("b", o);
+  survives(
+      c,
+      [&](int step) {
+        if (step == 150) group.servers[0]->kill();
+      },
+      a, b);
+}
+
+TEST(RedisLogs, AClusterFailsOver) {
+  NEEDS_REDIS();
+  ClusterNodes nodes(3, 1);
+  RedisOptions o;
+  o.url = nodes.url();
+  o.hold = Millis(60'000);
+  Cluster c;
+  Node &a = c.add("a", o), &b = c.add("b", o);
+  survives(
+      c,
+      [&](int step) {
+        if (step == 150) nodes.nodes[3]->ask({"CLUSTER", "FAILOVER", "TAKEOVER"});
+        if (step == 200) nodes.nodes[0]->kill();
+      },
+      a, b);
+}
+
+// ---------------------------------------------------------------- trimming
+
+TEST(RedisLogs, WhatAllMembersHaveHadIsTrimmed) {
+  NEEDS_REDIS();
+  RedisServer server;
+  Cluster c;
+  Node &a = c.add("a", options_of(server)), &b = c.add("b", options_of(server));
+  Reader one(c, a, "x", "m1#1"), two(c, b, "x", "m2#1");
+  Publisher p(a, "a", one.log);
+  auto some = [&] {
+    for (int i = 0; i < 1500; ++i) {
+      p.publish();
+      if (i % 10 == 0) c.turn();
+    }
+    ASSERT_TRUE(c.until([&] { return p.done() && two.in_order.size() == p.acknowledged.size(); }));
+  };
+  auto entries = [&] { return std::stoul(server.ask({"XLEN", "sb:{l:x}"})); };
+  for (int round = 0; round < 3; ++round) {
+    some();
+    a.logs().release("x", "m1#1", one.cursor.next);
+  }
+  const auto all = entries();
+  Reader late(c, b, "x", "m3#1");
+  late.cursor.next = {};
+  late.catch_up();
+  EXPECT_EQ(late.in_order.size(), 4500u) << "m2 has had nothing of it, as far as is known";
+  b.logs().leave("x", "m3#1");
+  b.logs().release("x", "m2#1", two.cursor.next);
+  for (int round = 0; round < 3; ++round) {
+    some();
+    a.logs().release("x", "m1#1", one.cursor.next);
+    b.logs().release("x", "m2#1", two.cursor.next);
+  }
+  ASSERT_TRUE(c.until([&] {
+    some();
+    return entries() < all;
+  })) << entries();
+  Reader last(c, b, "x", "m4#1");
+  last.cursor.next = {};
+  last.catch_up();
+  EXPECT_GE(last.lost, 4000u);
+  EXPECT_EQ(last.lost + last.in_order.size(), p.acknowledged.size());
+}
+
+TEST(RedisLogs, OldMessagesOfAQuietLogGo) {
+  NEEDS_REDIS();
+  RedisServer server;
+  Cluster c;
+  RedisOptions o = options_of(server);
+  o.limits.log_age = 1;
+  Node& a = c.add("a", o, true);
+  Reader r(c, a, "x", "m#1");
+  r.cursor.next.offset = 0;
+  Publisher p(a, "a", r.log);
+  for (int i = 0; i < 5; ++i) {
+    p.publish(5);
+    ASSERT_TRUE(c.until([&] { return p.done(); }));
+    c.run_for(Millis(1100));
+  }
+  // The last piece stays, as with the other bounds.
+  ASSERT_TRUE(c.until([&] { return server.ask({"XLEN", "sb:{l:x}"}) != "5"; }));
+  Reader late(c, a, "x", "n#1");
+  late.cursor.next = {late.cursor.next.generation, 0};
+  late.catch_up();
+  EXPECT_GE(late.lost, 5u);
+  EXPECT_EQ(late.lost + late.in_order.size(), 25u);
+}
+
+}  // namespace
+}  // namespace sb::store::test

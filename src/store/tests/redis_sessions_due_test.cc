@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT
+// Wills and the end of sessions when nodes die, and what sessions cost.
+#include <fmt/format.h>
+
+#include "store/redis_sessions.h"
+#include "store/tests/redis_cluster.h"
+
+namespace sb::store::test {
+namespace {
+
+using ports::SessionChange;
+using redis::testing::RedisServer;
+using Claimed = ports::SessionStore::Claimed;
+
+WallTime now() { return std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now()); }
+
+/// e.g. "s will=gone; t ended".
+std::string text(const SessionNode::Dues& all) {
+  std::string s;
+  for (auto& d : all) {
+    s += (s.empty() ? "" : "; ") + d.client_id;
+    if (d.will.record.message) s += " will=" + std::string(d.will.record.message->view().payload);
+    if (d.ended) s += " ended";
+  }
+  return s;
+}
+
+SessionChange leave(WallTime expires, WallTime will_due) {
+  SessionChange c;
+  c.left = {expires, will_due};
+  return c;
+}
+
+TEST(RedisSessionsDue, AWillIsGivenOnceAlthoughTheNodeThatFiresItDies) {
+  NEEDS_REDIS();
+  RedisServer server;
+  SessionNode a(server, "a"), b(server, "b"), c(server, "c");
+  const WallTime t = now();
+  Claimed s = a.claim("s", false, "gone");
+  ASSERT_EQ(a.change("s", s.record.epoch, leave(t + Seconds(1000), t + Seconds(10))), error_code{});
+  EXPECT_EQ(text(a.due(t + Seconds(9))), "");
+  const auto given = a.due(t + Seconds(10));
+  ASSERT_EQ(text(given), "s will=gone");
+  EXPECT_EQ(text(a.due(t + Seconds(50))), "") << "not again to the same";
+  EXPECT_EQ(text(b.due(t + Seconds(100))), "") << "a is firing it";
+  for (auto* n : {&b, &c}) n->life.deaths[{"a", 7}] = t + Seconds(60);
+  const auto again = b.due(t + Seconds(200));
+  EXPECT_EQ(text(again), "s will=gone") << "a has died over it";
+  EXPECT_EQ(text(c.due(t + Seconds(200))), "") << "one at a time";
+  b.sessions.fired(again.at(0).will.id);
+  ASSERT_TRUE(b.loop.until([&] {
+    return server.ask({"HEXISTS", b.keys.session("s"), "f" + std::to_string(s.record.epoch)}) == "0";
+  }));
+  for (auto* n : {&b, &c}) n->life.deaths[{"b", 7}] = t + Seconds(300);
+  EXPECT_EQ(text(c.due(t + Seconds(400))), "") << "it was published";
+  EXPECT_EQ(text(c.due(t + Seconds(4000))), "s ended");
+}
+
+TEST(RedisSessionsDue, AWillThatAClaimFiredIsGivenAgainToo) {
+  NEEDS_REDIS();
+  RedisServer server;
+  SessionNode a(server, "a"), b(server, "b");
+  const WallTime t = now();
+  a.claim("s", false, "old");
+  Claimed s = a.claim("s", true);  // the session ends, and its will with it
+  ASSERT_NE(s.will.record.message, nullptr);
+  b.life.deaths[{"a", 7}] = t + Seconds(20);
+  EXPECT_EQ(text(b.due(t + Seconds(60))), "s will=old");
+}
+
+TEST(RedisSessionsDue, OwnersThatLiveAndOwnersThatAreDead) {
+  NEEDS_REDIS();
+  RedisServer server;
+  SessionNode a(server, "a"), b(server, "b");
+  const WallTime t = now();
+  a.claim("s", false, "gone", 5000);
+  for (int hours = 1; hours < 5; ++hours) EXPECT_EQ(text(b.due(t + Seconds(3600 * hours))), "") << "a lives";
+  const WallTime death = t + Seconds(3600 * 4);
+  b.life.deaths[{"a", 7}] = death;
+  EXPECT_EQ(text(b.due(t + Seconds(3600 * 5))), "s will=gone") << "its connection ended with the node";
+  EXPECT_EQ(text(b.due(death + Seconds(4999))), "");
+  EXPECT_EQ(text(b.due(death + Seconds(3600 * 2))), "s ended");
+  EXPECT_FALSE(b.claim("s").present);
+}
+
+TEST(RedisSessionsDue, TheNextRunOfANodeEndsWhatTheLastOneLeft) {
+  NEEDS_REDIS();
+  RedisServer server;
+  redis::testing::TestLoop loop;
+  MemoryLogs logs(model::Limits{}, [](std::string_view, ports::LogId) {});
+  std::uint64_t epoch = 0;
+  for (int run = 0; run < 2; ++run) {
+    RedisNode node(loop, url_of(server), "sb:");
+    RedisSessions sessions(node.writer, node.keys, node.life, logs, 10);
+    ASSERT_TRUE(loop.until([&] { return node.life.epoch() > 0 && sessions.counted(); }));
+    EXPECT_GT(node.life.epoch(), epoch);
+    epoch = node.life.epoch();
+    if (run == 0) {
+      bool claimed = false;
+      sessions.claim(SessionNode::request("s", false, "gone"), [&](auto r) { claimed = r.has_value(); });
+      ASSERT_TRUE(loop.until([&] { return claimed; }));
+      continue;
+    }
+    EXPECT_TRUE(sessions.any());
+    std::optional<std::string> due;
+    sessions.take_due(now() + Seconds(1000), [&](auto r) { due = text(*r); });
+    ASSERT_TRUE(loop.until([&] { return due.has_value(); }));
+    EXPECT_EQ(*due, "s will=gone ended");
+    EXPECT_FALSE(sessions.any());
+  }
+}
+
+TEST(RedisSessionsDue, SurvivorsTakeTheWillsOfADeadNodeOnce) {
+  NEEDS_REDIS();
+  RedisServer server;
+  SessionNode a(server, "a"), b(server, "b"), c(server, "c");
+  const WallTime t = now();
+  a.claim("durable", false, "of a record", 5000);
+  Claimed left = a.claim("left", false, "not this");
+  SessionChange in_order = leave(t + Seconds(5000), kNoExpiry);
+  in_order.will = model::WillRecord{};
+  ASSERT_EQ(a.change("left", left.record.epoch, in_order), error_code{});
+  int kept = 0;
+  for (const char* id : {"volatile", "gone"})
+    a.sessions.keep_will(id, "user", SessionNode::request(id, false, "of nobody").will, [&] { ++kept; });
+  ASSERT_TRUE(a.loop.until([&] { return kept == 2; }));
+  a.sessions.forget_will("gone");
+  ASSERT_TRUE(a.loop.until([&] { return server.ask({"HLEN", a.keys.node("a", "wills")}) == "2"; }));
+  auto take = [&](SessionNode& n) {
+    auto all =
+        n.ask<SessionNode::Dues>([&](auto done) { n.sessions.take_wills("a", 7, t + Seconds(2), done); }).value();
+    std::sort(all.begin(), all.end(), [](auto& x, auto& y) { return x.client_id < y.client_id; });
+    return all;
+  };
+  for (auto* n : {&b, &c}) n->life.deaths[{"a", 7}] = t + Seconds(1);
+  const auto first = take(b);
+  ASSERT_EQ(text(first), "durable will=of a record; volatile will=of nobody");
+  EXPECT_EQ(first[1].will.username, "user");
+  EXPECT_EQ(text(take(b)), "");
+  EXPECT_EQ(text(take(c)), "") << "b is at it";
+  for (auto* n : {&a, &c}) n->life.deaths[{"b", 7}] = t + Seconds(2);
+  const auto again = take(c);
+  EXPECT_EQ(text(again), "volatile will=of nobody") << "b has died over it";
+  EXPECT_EQ(text(c.due(t + Seconds(60))), "durable will=of a record") << "and over this one";
+  c.sessions.fired(again.at(0).will.id);
+  EXPECT_TRUE(c.loop.until([&] { return server.ask({"HLEN", a.keys.node("a", "wills")}) == "0"; }));
+  EXPECT_EQ(text(take(c)), "");
+}
+
+TEST(RedisSessionsDue, NoSessionIsWithoutAnEntry) {
+  NEEDS_REDIS();
+  RedisServer server;
+  SessionNode a(server, "a");
+  a.claim("s");
+  const std::string key = a.keys.schedule(RedisKeys::shard_of("s"));
+  EXPECT_NE(server.ask({"ZSCORE", key, "s"}), "");
+  // Its entry goes when the record does, and not before.
+  Claimed s = a.claim("s");
+  EXPECT_TRUE(a.ask<void>([&](auto done) { a.sessions.end("s", s.record.epoch, done); }));
+  EXPECT_NE(server.ask({"ZSCORE", key, "s"}), "") << "somebody may be about to rely on it";
+  a.due(now() + Seconds(100));
+  EXPECT_NE(server.ask({"ZSCORE", key, "s"}) + server.ask({"EXISTS", a.keys.session("s")}), "0");
+  server.ask({"DEL", a.keys.session("s")});  // as after a minute
+  a.due(now() + Seconds(4000));
+  EXPECT_EQ(server.ask({"ZSCORE", key, "s"}), "");
+}
+
+/// Not a test of a bound: says what sessions cost. Microseconds are those of Redis.
+TEST(RedisSessionsDue, WhatSessionsCost) {
+  NEEDS_REDIS();
+  constexpr int kSessions = 10'000;
+  RedisServer server;
+  redis::WriterOptions w;
+  w.keep = Seconds(0);
+  SessionNode a(server, "a", w);
+  ASSERT_TRUE(a.loop.until([&] { return a.sessions.counted(); }));
+  std::vector<std::uint64_t> epochs(kSessions);
+  auto id = [](int i) { return "client-" + std::to_string(100000 + i); };
+  auto spent = [&](const std::string& what, auto ask) {
+    server.ask({"CONFIG", "RESETSTAT"});
+    const auto begin = std::chrono::steady_clock::now();
+    int answered = 0;
+    for (int i = 0; i < kSessions; ++i) ask(i, answered);
+    EXPECT_TRUE(a.loop.until([&] { return answered == kSessions; }));
+    const auto ms = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - begin).count();
+    const std::string stats = server.ask({"INFO", "commandstats"});
+    double usec = 0;
+    for (const char* command : {"cmdstat_evalsha:", "cmdstat_zadd:", "cmdstat_hget:"}) {
+      const auto at = stats.find(command);
+      const auto from = at == stats.npos ? at : stats.find("usec=", at);
+      if (from != stats.npos) usec += std::stod(stats.substr(from + 5));
+    }
+    std::printf("%-28s %6.1f us of Redis each, %lld ms for all\n", what.c_str(), usec / kSessions,
+                static_cast<long long>(ms));
+  };
+  auto claim = [&](int i, int& answered) {
+    a.sessions.claim(SessionNode::request(id(i)), [&, i](result<Claimed> r) {
+      ++answered;
+      epochs[static_cast<std::size_t>(i)] = r ? r->record.epoch : 0;
+    });
+  };
+  auto change = [&](int i, int& answered, SessionChange c) {
+    a.sessions.change(id(i), epochs[static_cast<std::size_t>(i)], std::move(c), [&](result<void> r) {
+      EXPECT_TRUE(r);
+      ++answered;
+    });
+  };
+  spent("first claim", claim);
+  spent("two subscriptions", [&](int i, int& answered) {
+    SessionChange c;
+    for (const char* f : {"devices/+/status", "commands/all/#"}) {
+      model::SubscriptionRecord s;
+      s.filter = f + std::to_string(i);
+      s.logged = true;
+      s.next = {1'700'000'000'000, 12345};
+      c.subscriptions_set.push_back(s);
+    }
+    c.next_order = 3;
+    change(i, answered, std::move(c));
+  });
+  spent("a cursor", [&](int i, int& answered) {
+    SessionChange c;
+    c.cursors = {{"commands/all/#" + std::to_string(i), {1'700'000'000'000, 12346}}};
+    change(i, answered, std::move(c));
+  });
+  spent("a packet id, QoS 2", [&](int i, int& answered) {
+    SessionChange c;
+    c.inbound_added = {{1, 1, epochs[static_cast<std::size_t>(i)]}};
+    change(i, answered, std::move(c));
+  });
+  const std::string usage = server.ask({"MEMORY", "USAGE", a.keys.session(id(7))});
+  const std::size_t here = a.sessions.owned_bytes() / kSessions;
+  std::printf("%-28s %6s bytes in Redis, %zu bytes in the node while connected\n", "record", usage.c_str(), here);
+  spent("claim again, two filters", claim);
+  spent("leaving", [&](int i, int& answered) {
+    SessionChange c = leave(now() + Seconds(100), kNoExpiry);
+    change(i, answered, std::move(c));
+  });
+  spent("the next claim", claim);
+  EXPECT_LT(std::stoul(usage), 2000u);
+  EXPECT_LT(here, 2000u);
+}
+
+}  // namespace
+}  // namespace sb::store::test
