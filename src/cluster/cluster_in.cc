@@ -66,6 +66,7 @@ void Cluster::on_trimmed(const std::string& from, StreamId id) {
 }
 
 void Cluster::on_interrupted() {
+  repaired_by_ = send_barrier({});
   if (logs_) logs_->compare_heads();
 }
 
@@ -149,7 +150,7 @@ void Cluster::on_retained(std::string_view topic, std::string_view entry) {
 
 void Cluster::on_barrier(std::uint64_t number) {
   if (!counts()) return;
-  if (from_->out)
+  if (from_->out && from_->epoch == id_.epoch)  // not to the life before, of which this node may still think
     from_->out->control([number](EnvelopeWriter& w) { w.answer(number); });
   else
     from_->unanswered = number;
