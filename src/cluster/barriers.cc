@@ -20,8 +20,8 @@ void Barriers::answered(ports::PeerNumber peer, std::uint64_t number) {
   it->second.answered = std::max(it->second.answered, std::min(number, last_));
 }
 
-bool Barriers::all_answered(const Barrier& b) const {
-  return std::all_of(peers_.begin(), peers_.end(), [&](auto& p) { return p.second.answered >= b.number; });
+bool Barriers::answered(std::uint64_t number) const {
+  return std::all_of(peers_.begin(), peers_.end(), [&](auto& p) { return p.second.answered >= number; });
 }
 
 MonoTime Barriers::over_at(const Barrier& b) const {
@@ -37,7 +37,7 @@ std::vector<Barriers::Done> Barriers::run(MonoTime now) {
   std::vector<Done> out;
   while (!open_.empty()) {
     Barrier& b = open_.front();
-    if (!all_answered(b)) {
+    if (!answered(b.number)) {
       if (now < over_at(b)) break;
       stats_.late_barriers.add();
     }

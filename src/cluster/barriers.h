@@ -42,6 +42,8 @@ class Barriers {
     open_.back().done.push_back(std::move(done));
     return true;
   }
+  /// By everybody who is a member now.
+  bool answered(std::uint64_t number) const;
   /// Redis has the barrier for this node.
   void written(ports::PeerNumber peer, std::uint64_t number, MonoTime now);
   /// The node knows everything up to this barrier.
@@ -62,7 +64,6 @@ class Barriers {
     std::vector<Done> done;
   };
   MonoTime over_at(const Barrier& b) const;
-  bool all_answered(const Barrier& b) const;
 
   Stats& stats_;
   std::uint64_t last_ = 0;

@@ -3,9 +3,15 @@
 #include "cluster/cluster.h"
 
 #include <algorithm>
+#include <ctime>
 #include <utility>
 
 namespace sb::cluster {
+namespace {
+
+constexpr Millis kCoarse{10};  // by which the clock of fresh() may be behind
+
+}  // namespace
 
 Cluster::Cluster(io::EventLoop& loop, redis::Writer& writer, store::RedisKeys keys, Options o, Receiver& receiver)
     : loop_(loop),
@@ -94,10 +100,16 @@ void Cluster::on_lease(MonoTime until) {
   set_fresh();
 }
 
+bool Cluster::fresh() const {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+  return t.tv_sec * 1000 + t.tv_nsec / 1'000'000 < fresh_until_.load(std::memory_order_relaxed);
+}
+
 void Cluster::set_fresh() {
   std::int64_t until = 0;
-  if (state_ == State::in && read_at_ != MonoTime::min())
-    until = std::min(read_at_ + kFresh, membership_.until()).time_since_epoch().count();
+  if (state_ == State::in && read_at_ != MonoTime::min() && barriers_.answered(repaired_by_))
+    until = (std::min(read_at_ + kFresh, membership_.until()) - kCoarse).time_since_epoch().count();
   fresh_until_.store(until, std::memory_order_relaxed);
 }
 

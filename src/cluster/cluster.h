@@ -61,10 +61,8 @@ class Cluster final : public store::LogPeers,
   void leave(std::function<void()> done);
 
   /// Any thread: the node knows what the others want, up to a quarter of a second ago, and has its lease. QoS > 0 is
-  /// acknowledged only then. `now`: of the loop that asks.
-  bool fresh(MonoTime now) const {
-    return now.time_since_epoch().count() < fresh_until_.load(std::memory_order_relaxed);
-  }
+  /// acknowledged only then. Reads the clock, since whoever asks may have stood still since his turn began.
+  bool fresh() const;
   /// Of this life of the node; 0 = it has none.
   std::uint64_t epoch() const { return in_.load(std::memory_order_relaxed) ? membership_.epoch() : 0; }
   const Members& known() const { return membership_.members(); }
@@ -143,6 +141,7 @@ class Cluster final : public store::LogPeers,
   }
   void on_end_of_turn() override;
   void add_barrier(std::function<void()> done);
+  std::uint64_t send_barrier(std::vector<std::function<void()>> done);
   void run_barriers();
   void run_kicks(bool all_of, ports::PeerNumber peer);
   void on_lost(PeerStream& s) override;
@@ -199,6 +198,9 @@ class Cluster final : public store::LogPeers,
   };
   std::map<std::uint64_t, Kick> kicks_;
   std::uint64_t last_kick_ = 0, last_mark_ = 0;
+  /// Redis may have forgotten what others had told this node. It is not fresh until all have answered this barrier:
+  /// they do so behind what they have written again.
+  std::uint64_t repaired_by_ = 0;
   std::vector<std::function<void()>> barrier_dones_;  ///< of this turn
   bool turn_end_ = false;
   std::string frame_;           ///< one that several nodes get

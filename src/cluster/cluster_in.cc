@@ -66,12 +66,14 @@ void Cluster::on_trimmed(const std::string& from, StreamId id) {
 }
 
 void Cluster::on_interrupted() {
+  repaired_by_ = send_barrier({});
   if (logs_) logs_->compare_heads();
 }
 
 void Cluster::on_door(std::string_view what, std::uint64_t epoch) {
   if (what == "look") membership_.look();
-  if (what == "fenced") membership_.told_fenced(epoch);
+  // Who has heard that this node leaves counts it no more, and may ring for what else comes from it.
+  if (what == "fenced" && state_ != State::left) membership_.told_fenced(epoch);
 }
 
 // ---------------------------------------------------------------- frames
@@ -149,7 +151,7 @@ void Cluster::on_retained(std::string_view topic, std::string_view entry) {
 
 void Cluster::on_barrier(std::uint64_t number) {
   if (!counts()) return;
-  if (from_->out)
+  if (from_->out && from_->epoch == id_.epoch)  // not to the life before, of which this node may still think
     from_->out->control([number](EnvelopeWriter& w) { w.answer(number); });
   else
     from_->unanswered = number;

@@ -93,7 +93,11 @@ void Cluster::add_barrier(std::function<void()> done) {
 
 void Cluster::on_end_of_turn() {
   turn_end_ = false;
-  const std::uint64_t n = barriers_.add(std::exchange(barrier_dones_, {}), loop_.now());
+  send_barrier(std::exchange(barrier_dones_, {}));
+}
+
+std::uint64_t Cluster::send_barrier(std::vector<std::function<void()>> dones) {
+  const std::uint64_t n = barriers_.add(std::move(dones), loop_.now());
   for (auto& p : peers_) {
     if (!p.out) continue;
     p.out->control([n](EnvelopeWriter& w) { w.barrier(n); });
@@ -104,10 +108,12 @@ void Cluster::on_end_of_turn() {
     });
   }
   run_barriers();
+  return n;
 }
 
 void Cluster::run_barriers() {
   for (auto& done : barriers_.run(loop_.now())) done();
+  set_fresh();
   again(barriers_.next());
 }
 

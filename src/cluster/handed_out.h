@@ -35,7 +35,10 @@ class HandedOut : public std::enable_shared_from_this<HandedOut> {
     return bytes_.load(std::memory_order_seq_cst) < kBytes && waiting_.exchange(false);
   }
   /// Nobody is called any more. Loop's thread.
-  void end() { resume_ = nullptr; }
+  void end() {
+    resume_ = nullptr;
+    waiting_.store(false, std::memory_order_seq_cst);
+  }
 
  private:
   void gone(std::size_t n) {

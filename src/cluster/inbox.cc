@@ -77,27 +77,28 @@ void Inbox::ensure() {
     return;
   }
   const auto& script = *Scripts::get().inboxes;
-  std::vector<std::string> words = {"EVALSHA", script.sha, std::to_string(streams_.size())}, names;
-  for (auto& s : streams_) words.push_back(s.key), names.push_back(s.from);
+  std::vector<std::string> words = {"EVALSHA", script.sha, std::to_string(streams_.size())};
+  std::vector<std::pair<std::string, StreamId>> asked;  // what is read before the answer comes is not missing in it
+  for (auto& s : streams_) words.push_back(s.key), asked.emplace_back(s.from, s.position);
   words.push_back(std::to_string(kLive.count()));
   for (auto& s : streams_) words.push_back(std::max(s.position, StreamId{0, 1}).text());
   ensuring_ = true;
   auto done = std::make_shared<std::vector<std::function<void()>>>(std::exchange(opening_, {}));
   client_.call(
       std::move(words), streams_.front().key, Seconds(5),
-      [this, alive = alive_, names, done](redis::Outcome& o) {
+      [this, alive = alive_, asked = std::move(asked), done](redis::Outcome& o) {
         if (!*alive) return;
         ensuring_ = false;
         if (!o.done()) {
           opening_.insert(opening_.begin(), done->begin(), done->end());
           ensure_again_ = !opening_.empty();
         } else {
-          for (std::size_t i = 0; i < names.size(); ++i) {
-            Stream* s = find(names[i]);
+          for (std::size_t i = 0; i < asked.size(); ++i) {
+            Stream* s = find(asked[i].first);
             const auto last = StreamId::parse(o.value()[i].text());
             if (!s || !last) continue;
             // It had read further than Redis remembers.
-            if (s->known && *last < s->position) interrupted_ = true;
+            if (s->known && *last < asked[i].second) interrupted_ = true;
             if (!s->known) s->position = s->trimmed = *last;
             s->known = true;
           }
@@ -123,11 +124,17 @@ void Inbox::start() {
 void Inbox::stop() {
   running_ = false;
   loop_.timers().cancel(*this);
+  if (std::exchange(lingers_, false)) loop_.forget(this);
 }
 
 void Inbox::resume() {
   if (!std::exchange(held_, false)) return;
   if (running_ && !reading_) read();
+}
+
+void Inbox::on_end_of_turn() {
+  lingers_ = false;
+  if (running_ && !reading_ && !held_) read();
 }
 
 void Inbox::on_timer() {
@@ -139,6 +146,7 @@ void Inbox::on_timer() {
 // ---------------------------------------------------------------- reading
 
 void Inbox::read() {
+  began_ = loop_.turn_began();
   if (loop_.now() >= next_ensure_) {
     drop_gone();
     ensure();
@@ -176,7 +184,10 @@ void Inbox::on_outcome(redis::Outcome& outcome, std::uint64_t) {
   }
   if (to_end) listener_.on_read_to_end(std::min(as_of, loop_.now()));
   if (!goes_on) held_ = true;
-  if (running_ && !held_ && !reading_) read();
+  if (!running_ || held_ || reading_) return;
+  if (!to_end || loop_.turn_began() - began_ >= kLinger) return read();
+  if (std::exchange(lingers_, true)) return;
+  loop_.soon(began_ + kLinger, this);
 }
 
 void Inbox::failed(const redis::Outcome& o) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -19,7 +20,7 @@ namespace sb::cluster {
 /// The streams on which this node hears from the others: all are read with one XREAD, which waits in Redis for what
 /// comes. Each has a position; what is behind it was handed on, and is taken away now and then. PROTOCOLS 2. Owner: the
 /// store thread.
-class Inbox final : io::Timer, redis::Handler {
+class Inbox final : io::Timer, io::TurnEnd, redis::Handler {
  public:
   class Listener {
    public:
@@ -57,6 +58,8 @@ class Inbox final : io::Timer, redis::Handler {
 
  private:
   static constexpr Millis kBlock{100};
+  /// Between two reads, when there is much to read from many: each wakes Redis up. None when quiet.
+  static constexpr std::chrono::microseconds kLinger{300};
   struct Stream {
     std::string from, key;
     StreamId position, trimmed;
@@ -64,6 +67,7 @@ class Inbox final : io::Timer, redis::Handler {
     bool known = false;  ///< Redis has it, and the position is right
   };
   void on_timer() override;
+  void on_end_of_turn() override;
   void on_outcome(redis::Outcome& outcome, std::uint64_t tag) override;
   void read();
   void read_one_by_one();
@@ -91,6 +95,8 @@ class Inbox final : io::Timer, redis::Handler {
   bool interrupted_ = false;  ///< to be told behind the next read that succeeds
   unsigned one_by_one_ = 0;   ///< replies that are awaited
   bool one_by_one_to_end_ = false;
+  std::chrono::steady_clock::time_point began_{};  ///< the last read
+  bool lingers_ = false;
   MonoTime asked_at_{}, next_ensure_{}, next_trim_{}, moving_until_{};
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -90,6 +90,9 @@ class Membership final : io::Timer {
   void looked(const std::shared_ptr<Look>& l);
   void happened(const std::vector<Members::Event>& events);
   void fence(const std::string& node, std::uint64_t epoch);
+  static std::uint64_t id_of(const redis::Connection& c) {
+    return reinterpret_cast<std::uintptr_t>(&c) * 31 + c.generation();
+  }
   void bury(const std::string& node, std::uint64_t epoch);
   std::string own(std::string_view what) const { return keys_.node(options_.node, what); }
 
@@ -107,6 +110,7 @@ class Membership final : io::Timer {
   std::string load_ = "0";
   MonoTime until_ = MonoTime::min(), next_renewal_{}, next_look_{};
   bool renewing_ = false, looking_ = false, look_again_ = false, registered_ = false;
+  std::uint64_t read_on_ = 0;  ///< connection on which keys were read just now
   std::set<std::pair<std::string, std::uint64_t>> burying_;
   std::set<std::string> names_;  ///< that were listed at any time: they may have had inboxes
   std::shared_ptr<Membership*> self_ = std::make_shared<Membership*>(this);  ///< empty when it is gone

@@ -6,12 +6,17 @@
 #include <algorithm>
 
 #include "cluster/stream_id.h"
+#include "redis/writer.h"
 
 namespace sb::cluster {
 
 PeerStream::PeerStream(redis::Writer& writer, Options o, Listener& listener, Stats& stats)
     : Target(writer, o.key), options_(std::move(o)), listener_(listener), stats_(stats) {
   set_first_number(options_.first);
+}
+
+PeerStream::~PeerStream() {
+  if (lingers_) writer().loop().forget(this);
 }
 
 PeerStream::Entry& PeerStream::gathering() {
@@ -26,6 +31,19 @@ void PeerStream::append(std::string& to, std::string_view frame) {
 
 void PeerStream::grown(std::size_t bytes) {
   waiting_bytes_ += bytes;
+  if (!ended_ && !linger()) ready();
+}
+
+/// True when the next entry has to wait a little, to become a larger one: ready() follows.
+bool PeerStream::linger() {
+  io::EventLoop& loop = writer().loop();
+  if (loop.turn_began() - began_ >= kLinger || waiting_bytes_ >= kEntryBytes) return false;
+  if (!std::exchange(lingers_, true)) loop.soon(began_ + kLinger, this);
+  return true;
+}
+
+void PeerStream::on_end_of_turn() {
+  lingers_ = false;
   if (!ended_) ready();
 }
 
@@ -72,7 +90,7 @@ void PeerStream::end(bool outcome) {
 }
 
 std::unique_ptr<redis::Batch> PeerStream::next() {
-  if (queue_.empty()) return nullptr;
+  if (queue_.empty() || linger()) return nullptr;
   auto e = std::move(queue_.front());
   queue_.pop_front();
   const std::size_t size = e->size();
@@ -82,6 +100,7 @@ std::unique_ptr<redis::Batch> PeerStream::next() {
   e->bytes = size + sizeof(Entry);
   e->concern = !e->keep.empty();
   open_.push_back(e.get());
+  began_ = writer().loop().turn_began();
   stats_.entries_sent.add();
   stats_.bytes_sent.add(size);
   return e;

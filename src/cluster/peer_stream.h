@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -11,6 +12,7 @@
 
 #include "cluster/envelope.h"
 #include "cluster/stats.h"
+#include "io/event_loop.h"
 #include "redis/target.h"
 
 namespace sb::cluster {
@@ -19,7 +21,7 @@ namespace sb::cluster {
 /// its id is `epoch-number`, so Redis itself refuses what it has. An entry has two fields: `d`, that is kept for
 /// repairs, and `q`, that need not survive a Redis that forgets: QoS 0 and notices. PROTOCOLS 2. Owner: the store
 /// thread.
-class PeerStream final : public redis::Target {
+class PeerStream final : public redis::Target, io::TurnEnd {
  public:
   class Listener {
    public:
@@ -44,6 +46,7 @@ class PeerStream final : public redis::Target {
   };
 
   PeerStream(redis::Writer& writer, Options o, Listener& listener, Stats& stats);
+  ~PeerStream() override;
 
   /// `frame`: of a message or notice, without a version. `keep`: it is sent until it is confirmed.
   Put put(std::string_view frame, bool keep);
@@ -67,6 +70,8 @@ class PeerStream final : public redis::Target {
 
  private:
   static constexpr std::size_t kEntryBytes = 256 * 1024;  ///< beyond, another entry begins
+  /// Between the beginnings of two entries: an entry costs Redis as much as some hundred messages. None when quiet.
+  static constexpr std::chrono::microseconds kLinger{300};
   struct Entry final : redis::Batch {
     std::string keep, shed;
     std::vector<Waiter> waiters;
@@ -74,8 +79,10 @@ class PeerStream final : public redis::Target {
   };
   Entry& gathering();
   void grown(std::size_t bytes);
+  bool linger();
   static void append(std::string& to, std::string_view frame);
 
+  void on_end_of_turn() override;
   std::unique_ptr<redis::Batch> next() override;
   void encode(const redis::Batch& b, Sending how, redis::Words& out) override;
   Taken answered(redis::Batch& b, redis::Outcome& outcome) override;
@@ -96,8 +103,9 @@ class PeerStream final : public redis::Target {
   };
   std::deque<Unread> unread_;
   std::size_t waiting_bytes_ = 0, unread_bytes_ = 0;
-  std::uint64_t owed_ = 0;  ///< frames that were dropped and of which the receiver has not heard
-  bool ended_ = false;
+  std::uint64_t owed_ = 0;                         ///< frames that were dropped and of which the receiver has not heard
+  std::chrono::steady_clock::time_point began_{};  ///< the last entry
+  bool lingers_ = false, ended_ = false;
 };
 
 }  // namespace sb::cluster

@@ -17,9 +17,9 @@ class ShardPeers final : public ports::Peers {
  public:
   /// `store`: the loop of the cluster.
   ShardPeers(Cluster& cluster, io::EventLoop& store, io::EventLoop& shard)
-      : cluster_(cluster), shard_(shard), requests_(shard, store), answers_(store, shard) {}
+      : cluster_(cluster), requests_(shard, store), answers_(store, shard) {}
 
-  bool fresh() const override { return cluster_.fresh(shard_.now()); }
+  bool fresh() const override { return cluster_.fresh(); }
   bool numbers_publishes() const override { return true; }
   void send(std::unique_ptr<ports::PeerBatch> batch, Done<void> done) override;
   void change(std::vector<Change> changes, Done<void> done) override;
@@ -31,7 +31,6 @@ class ShardPeers final : public ports::Peers {
   Done<void> back(Done<void> done);
 
   Cluster& cluster_;
-  io::EventLoop& shard_;
   store::Outbox requests_, answers_;
 };
 

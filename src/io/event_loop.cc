@@ -2,6 +2,7 @@
 #include "io/event_loop.h"
 
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -79,6 +80,42 @@ int EventLoop::due_in(MonoTime now) const {
   return static_cast<int>(std::clamp<std::int64_t>((next - now).count(), 0, 60'000));
 }
 
+/// As wait(), to the microsecond where the kernel can (Linux 5.11), else to the millisecond.
+void EventLoop::wait_until_soon(int timeout_ms) {
+  using std::chrono::nanoseconds;
+  const auto first = std::min_element(soon_.begin(), soon_.end(), [](auto& a, auto& b) { return a.at < b.at; })->at;
+  nanoseconds left = std::max<nanoseconds>(first - std::chrono::steady_clock::now(), nanoseconds(0));
+  if (timeout_ms >= 0) left = std::min<nanoseconds>(left, Millis(timeout_ms));
+#ifdef SYS_epoll_pwait2
+  static std::atomic<bool> there{true};
+  if (there.load(std::memory_order_relaxed)) {
+    struct {
+      std::int64_t seconds, nanoseconds;
+    } t{left.count() / 1'000'000'000, left.count() % 1'000'000'000};
+    const auto n =
+        ::syscall(SYS_epoll_pwait2, epoll_, events_.data(), static_cast<int>(events_.size()), &t, nullptr, 0);
+    waiting_ = n < 0 ? 0 : static_cast<std::size_t>(n);
+    if (n >= 0 || errno == EINTR) return;
+    there.store(false, std::memory_order_relaxed);
+  }
+#endif
+  wait(static_cast<int>(std::chrono::ceil<Millis>(left).count()));
+}
+
+void EventLoop::run_soon() {
+  for (;;) {
+    const auto due = std::find_if(soon_.begin(), soon_.end(), [this](auto& s) { return s.at <= began_; });
+    if (due == soon_.end()) return;
+    TurnEnd* call = due->call;
+    soon_.erase(due);
+    call->on_end_of_turn();
+  }
+}
+
+void EventLoop::forget(TurnEnd* e) {
+  std::erase_if(soon_, [e](auto& s) { return s.call == e; });
+}
+
 std::size_t EventLoop::wait(int timeout_ms) {
   int n = epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), timeout_ms);
   waiting_ = n < 0 ? 0 : static_cast<std::size_t>(n);
@@ -99,6 +136,7 @@ void EventLoop::end_turn() {
   assert(in_loop_thread());
   box_.drain();
   timers_.run(now_);
+  if (!soon_.empty()) run_soon();
   more_ = turn_ && turn_->on_turn_end();
   for (std::size_t i = 0; i < turn_ends_.size(); ++i) turn_ends_[i]->on_end_of_turn();  // grows while it is walked
   turn_ends_.clear();
@@ -108,7 +146,10 @@ void EventLoop::end_turn() {
 void EventLoop::run_turn(int timeout_ms) {
   // A sender that sees `asleep_` rings; one that does not has pushed before we look into the box here.
   if (timeout_ms != 0 && !fall_asleep()) timeout_ms = 0;
-  wait(timeout_ms);
+  if (soon_.empty() || timeout_ms == 0)
+    wait(timeout_ms);
+  else
+    wait_until_soon(timeout_ms);
   wake_up();
   begin_turn();
   end_turn();

@@ -93,6 +93,10 @@ class EventLoop {
   bool in_turn() const { return in_turn_; }
   /// Within a turn: calls `e` once, behind everything else of this turn. It stays valid until then.
   void at_turn_end(TurnEnd* e) { turn_ends_.push_back(e); }
+  /// Calls `e` once, behind the timers of the first turn that begins at `t` or later: for waits of less than a timer's
+  /// millisecond, on loops that run(). It stays valid until then, or until forget(). Costs no system call.
+  void soon(std::chrono::steady_clock::time_point t, TurnEnd* e) { soon_.push_back({t, e}); }
+  void forget(TurnEnd* e);
   bool in_loop_thread() const { return thread_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
   void set_turn(Turn* t) { turn_ = t; }
   /// Turns so far, for statistics.
@@ -138,8 +142,14 @@ class EventLoop {
     auto t = thread_.load(std::memory_order_relaxed);
     return t == std::thread::id() || t == std::this_thread::get_id();
   }
+  struct Soon {
+    std::chrono::steady_clock::time_point at;
+    TurnEnd* call;
+  };
   void read_clocks();
   void run_turn(int timeout_ms);
+  void wait_until_soon(int timeout_ms);
+  void run_soon();
 
   int epoll_ = -1;
   int wake_fd_ = -1;
@@ -151,6 +161,7 @@ class EventLoop {
   bool more_ = false;
   bool in_turn_ = false;
   std::vector<TurnEnd*> turn_ends_;
+  std::vector<Soon> soon_;  ///< few
   std::array<epoll_event, kEvents> events_;
   std::size_t waiting_ = 0;  ///< events that the turn has not handled
   std::chrono::steady_clock::time_point began_{};

@@ -29,7 +29,7 @@ TEST_F(Bus, ThreeNodesFindEachOtherAtOnce) {
   for (auto& n : nodes.nodes) {
     EXPECT_EQ(n->joins, 1u);
     EXPECT_EQ(n->loads, 1u);
-    EXPECT_TRUE(n->cluster.fresh(n->loop.now()));
+    EXPECT_TRUE(n->cluster.fresh());
   }
 }
 
@@ -269,11 +269,11 @@ TEST_F(Bus, AReaderWhoseShardsAreBehindStops) {
   nodes.run_for(Millis(400));
   const auto got = nodes[1].got.size();
   EXPECT_LT(got, 400u);
-  EXPECT_FALSE(nodes[1].cluster.fresh(nodes[1].loop.now()));
+  EXPECT_FALSE(nodes[1].cluster.fresh());
   nodes[1].hold = false;
   nodes[1].held.clear();
   EXPECT_TRUE(nodes.until([&] { return nodes[1].got.size() == 500; }));
-  EXPECT_TRUE(nodes.until([&] { return nodes[1].cluster.fresh(nodes[1].loop.now()); }));
+  EXPECT_TRUE(nodes.until([&] { return nodes[1].cluster.fresh(); }));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -175,10 +176,12 @@ class Nodes {
     const auto end = std::chrono::steady_clock::now() + time;
     while (std::chrono::steady_clock::now() < end) turn();
   }
-  /// Three nodes that are in.
+  /// Three nodes that are in, and fresh.
   void three(Options o = {}, redis::WriterOptions w = {}) {
     for (auto name : {"a", "b", "c"}) add(name, o, w);
-    EXPECT_TRUE(until([this] { return all_in(); }));
+    EXPECT_TRUE(until([this] {
+      return all_in() && std::all_of(nodes.begin(), nodes.end(), [](auto& n) { return n->cluster.fresh(); });
+    }));
   }
   bool all_in() {
     for (auto& n : nodes)

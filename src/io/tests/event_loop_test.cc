@@ -161,6 +161,31 @@ TEST(EventLoop, WaitsNoLongerThanTheNextTimer) {
   EXPECT_LT(loop.now(), deadline + Seconds(30));
 }
 
+TEST(EventLoop, SoonIsSoonerThanATimer) {
+  using std::chrono::microseconds;
+  using std::chrono::steady_clock;
+  EventLoop loop;
+  struct Call : TurnEnd {
+    steady_clock::time_point at{};
+    void on_end_of_turn() override { at = steady_clock::now(); }
+  } first, second, never;
+  auto best = steady_clock::duration::max();
+  for (int i = 0; i < 50; ++i) {
+    first.at = second.at = {};
+    const auto begin = steady_clock::now();
+    loop.soon(begin + microseconds(500), &second);
+    loop.soon(begin + microseconds(200), &first);
+    loop.soon(begin + microseconds(100), &never);
+    loop.forget(&never);
+    while (first.at == steady_clock::time_point() || second.at == steady_clock::time_point()) loop.run_once(Millis(20));
+    EXPECT_GE(first.at - begin, microseconds(200));
+    EXPECT_GE(second.at - begin, microseconds(500));
+    best = std::min(best, second.at - begin);
+  }
+  EXPECT_LT(best, Millis(20)) << "nothing else would have woken it";
+  EXPECT_EQ(never.at, steady_clock::time_point());
+}
+
 TEST(EventLoop, TheClockStandsDuringATurn) {
   EventLoop loop;
   MonoTime in_mail, in_timer;
