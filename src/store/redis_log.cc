@@ -77,6 +77,9 @@ void RedisLog::raise(std::string member, Position low) { open_members().ops.push
 
 void RedisLog::drop_member(std::string member) { open_members().ops.push_back({'l', std::move(member)}); }
 
+/// Who leaves last ends it, whether he was there or not.
+void RedisLog::end_if_empty() { open_members().ops.push_back({'l', ""}); }
+
 void RedisLog::forget_members() {
   if (!tail.watched()) members_.clear();
 }

@@ -46,6 +46,7 @@ class RedisLog final : public redis::Target {
   bool gone = false;                                ///< it is no more; what it had under way has been answered
   std::uint64_t bytes = 0, messages = 0;            ///< when Redis last said
   std::uint64_t trim_messages = 0, trim_bytes = 0;  ///< from which on it is looked at whom it may forget
+  MonoTime made_empty = kNever;                     ///< when it was made again without members; kNever: it was not
   std::uint64_t heard = 0;                          ///< messages of others since lower bounds were written
   MonoTime looked_up{};                             ///< when the records of its lowest members were read
   bool trimming = false;
@@ -74,6 +75,8 @@ class RedisLog final : public redis::Target {
   /// What the record of a member says that another node has, or nobody: it needs nothing up to there; it is none.
   void raise(std::string member, Position low);
   void drop_member(std::string member);
+  /// Nobody has joined what was made again.
+  void end_if_empty();
   bool has_members() const { return !members_.empty(); }
   /// Nothing is done any more; what waits is answered as for a log that is not there.
   void end();

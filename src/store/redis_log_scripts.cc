@@ -230,10 +230,10 @@ return {'done', tonumber(f[1]) or 0, s[B], s[O] - s[X], s[G], s[O], ended, unpac
 
 constexpr const char* kMakeAgain = R"(
 local f = redis.call('HMGET', state, 'i', 'd', 's', 'w:' .. ARGV[1])
-if f[2] then return -1 end
+if f[2] then return {0} end
 local s = f[1] and numbers(f[3]) or begin(ARGV[2], tonumber(ARGV[3]), 0)
 for i = 4, #ARGV do redis.call('ZADD', members, 'NX', int(s[O]), ARGV[i]) end
-return f[4] and numbers(f[4])[1] or 0
+return {tonumber(f[1] or ARGV[2]), f[4] and numbers(f[4])[1] or 0}
 )";
 
 constexpr const char* kTrim = R"(

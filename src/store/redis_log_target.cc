@@ -106,8 +106,8 @@ RedisLog::Taken RedisLog::answered(Messages& b, const redis::Reply::View& v) {
   std::vector<std::uint64_t> n;
   for (auto field : v) n.push_back(static_cast<std::uint64_t>(field.integer().value_or(0)));
   if (v[0].text() == "none") {
-    const bool lost = n.size() < 2 || n[1] == 0;
-    if (!lost || !tail.watched() || members_.empty()) return Taken::over;
+    if (n.size() > 1 && n[1] != 0) return Taken::over;
+    // Nobody has ended it, so Redis has lost it. Its members may be other nodes', and join when they hear of it.
     make_again_ = true;
     return Taken::repair;
   }
@@ -230,15 +230,18 @@ std::optional<std::uint64_t> RedisLog::last(Outcome& o) {
     }
     return std::max(n, first_number_ - 1);
   }
-  const auto n = o.value().integer();
-  if (!n || *n < 0) {
+  const auto now_is = static_cast<std::uint64_t>(o.value()[0].integer().value_or(0));
+  if (now_is == 0) {  // somebody has ended it
     logs_.retire(*this);
     return {};
   }
+  logs_.seen_incarnation(now_is);
+  incarnation = std::max(incarnation, now_is);
   log::warn("store has lost a log, which is made again log={}", log::name(filter));
   if (members_.size() > kMadeAgain) join_members();
+  if (members_.empty()) made_empty = logs_.now();
   logs_.made_again(*this);
-  return std::max(static_cast<std::uint64_t>(*n), first_number_ - 1);
+  return std::max(static_cast<std::uint64_t>(o.value()[1].integer().value_or(0)), first_number_ - 1);
 }
 
 void RedisLog::lost(std::uint64_t has, std::uint64_t kept) {

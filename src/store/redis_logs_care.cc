@@ -18,6 +18,7 @@ constexpr std::uint64_t kRoundEvery = 50, kCompareEvery = 600;  // ticks
 constexpr std::size_t kSeenToPerTick = 1000;
 constexpr Seconds kLookUpEvery{1};
 constexpr std::size_t kSuspects = 10'000;
+constexpr Seconds kMembersJoin{60};          // for which a log that was made again waits for members on other nodes
 constexpr const char* kNowAndThen = "3600";  // seconds
 
 }  // namespace
@@ -224,6 +225,10 @@ void RedisLogs::see_to_some() {
     to_see_to_.pop_back();
     if (!log) continue;
     if (limits_.log_age > 0 && log->messages > 0) trim(*log);
+    if (log->made_empty != kNever && now() - log->made_empty >= kMembersJoin) {
+      log->made_empty = kNever;
+      log->end_if_empty();
+    }
     if (!log->has_members() || log->tail.watched()) continue;
     log->write_lows();
     log->forget_members();

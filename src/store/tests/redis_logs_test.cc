@@ -206,6 +206,27 @@ TEST(RedisLogs, RedisForgetsEverythingAndGetsItAgain) {
   }
 }
 
+/// Who only publishes is often the first to see that Redis has lost a log.
+TEST(RedisLogs, ANodeWithoutMembersMakesALogAgainThatRedisHasLost) {
+  NEEDS_REDIS();
+  RedisServer server({"--save", ""});
+  Cluster c;
+  Node &a = c.add("a", options_of(server)), &b = c.add("b", options_of(server));
+  Reader one(c, a, "x", "m1#1");
+  ASSERT_TRUE(c.until([&] { return b.announced.contains("x"); }));
+  Publisher q(b, "b", b.announced["x"]);
+  for (int i = 0; i < 50; ++i, c.turn()) q.publish();
+  ASSERT_TRUE(c.until([&] { return q.done(); }));
+  server.ask({"FLUSHALL"});
+  for (int i = 0; i < 50; ++i, c.turn()) q.publish();
+  ASSERT_TRUE(c.until([&] { return q.done() && one.in_order.size() == 100; })) << one.in_order.size();
+  EXPECT_EQ(q.refused, 0);
+  expect_all_once(one, {&q});
+  ASSERT_TRUE(c.until([&] { return server.ask({"ZCARD", "sb:{l:x}:c"}) == "1"; })) << "its member is again";
+  a.logs().leave("x", "m1#1");
+  ASSERT_TRUE(c.until([&] { return b.announced.empty(); }));
+}
+
 TEST(RedisLogs, ScriptsThatRedisForgets) {
   NEEDS_REDIS();
   RedisServer server;
