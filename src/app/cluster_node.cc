@@ -9,6 +9,7 @@
 namespace sb::app {
 namespace {
 
+constexpr const char* kLetGo = "let go";
 constexpr Millis kPoll{50};        // until the retained topics are known
 constexpr Millis kLoad{5000};      // for one attempt to read the list of logs
 constexpr Seconds kUnheardOf{30};  // a node that nobody has heard of for so long is no more
@@ -49,6 +50,14 @@ void ClusterNode::peer_wants(ports::PeerNumber peer, std::string_view filter, po
 
 void ClusterNode::kick(std::string_view client_id, std::uint64_t epoch, std::function<void()> released) {
   node_.kick(client_id, epoch, std::move(released));
+}
+
+/// The client is ended here, and what Redis may have forgotten of its session is there again.
+void ClusterNode::request(std::string_view kind, std::string_view body, std::function<void(std::string)> answer) {
+  if (kind != kLetGo) return;
+  node_.let_go(body, [this, id = std::string(body), answer = std::move(answer)] {
+    loop_->post_fn([this, id, answer] { stores_.sessions->settle(id, [answer] { answer(""); }); });
+  });
 }
 
 void ClusterNode::connected_elsewhere(std::string_view client_id, ports::ConnectTime since, bool wins_ties) {
@@ -123,6 +132,14 @@ store::NodeLife::Share ClusterNode::share() const {
     ++s.of;
   }
   return s;
+}
+
+void ClusterNode::let_go(const std::string& client_id, MonoTime until, std::function<void(bool)> done) {
+  cluster_->ask("", kLetGo, client_id, [this, client_id, until, done = std::move(done)](auto answers) mutable {
+    if (answers.missing.empty()) return done(true);
+    if (loop_->now() >= until) return done(false);
+    let_go(client_id, until, std::move(done));  // it may be that one of them is no member any more
+  });
 }
 
 void ClusterNode::retained_set(std::string_view topic, const std::optional<store::RetainedEntry>& entry,

@@ -42,7 +42,7 @@ class ClusterNode final : cluster::Receiver, store::NodeLife, store::RetainedPee
   void kick(std::string_view client_id, std::uint64_t epoch, std::function<void()> released) override;
   void connected_elsewhere(std::string_view client_id, ports::ConnectTime since, bool wins_ties) override;
   void peer_retained(std::string_view topic, std::string_view entry) override;
-  void request(std::string_view, std::string_view, std::function<void(std::string)>) override {}
+  void request(std::string_view kind, std::string_view body, std::function<void(std::string)> answer) override;
   void load(std::function<void()> done) override;
   void joined(std::uint64_t epoch) override;
   void fenced() override;
@@ -52,6 +52,7 @@ class ClusterNode final : cluster::Receiver, store::NodeLife, store::RetainedPee
   std::uint64_t epoch() const override { return cluster_->epoch(); }
   std::optional<WallTime> died(std::string_view node, std::uint64_t epoch) const override;
   Share share() const override;
+  void let_go(const std::string& client_id, MonoTime until, std::function<void(bool)> done) override;
   // --- store::RetainedPeers
   void retained_set(std::string_view topic, const std::optional<store::RetainedEntry>& entry,
                     std::function<void()> known) override;

@@ -59,6 +59,9 @@ struct Node {
   /// Any thread: another node has claimed the client's session with `epoch`. `released` is called on any thread, once
   /// the client is not connected here.
   void kick(std::string_view client_id, std::uint64_t epoch, std::function<void()> released);
+  /// Any thread: as kick(), whatever the epoch: what this node has of the session goes to the store. `released` is
+  /// called on any thread, when the store has it.
+  void let_go(std::string_view client_id, std::function<void()> released);
   /// Any thread: the client has connected to another node. `wins_ties`: at the same microsecond it is that node's.
   void connected_elsewhere(std::string_view client_id, ports::ConnectTime since, bool wins_ties);
   /// Any thread.

@@ -35,6 +35,15 @@ void Node::kick(std::string_view client_id, std::uint64_t epoch, std::function<v
   });
 }
 
+void Node::let_go(std::string_view client_id, std::function<void()> released) {
+  auto k = directory.find(Directory::key(client_id));
+  if (!k) return released();
+  Core* core = cores[k->shard];
+  core->loop().post_fn([core, k = *k, id = std::string(client_id), released = std::move(released)]() mutable {
+    core->kick(k, id, std::move(released));
+  });
+}
+
 void Node::connected_elsewhere(std::string_view client_id, ports::ConnectTime since, bool wins_ties) {
   auto k = directory.find(Directory::key(client_id));
   if (!k) return;

@@ -2,7 +2,9 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/time.h"
@@ -26,6 +28,10 @@ class NodeLife {
     std::size_t index = 0, of = 1;  ///< the index-th of so many nodes that live
   };
   virtual Share share() const = 0;
+
+  /// All other nodes end what they have of this client, and have Redis told of it; `done(false)`: one of them that
+  /// lives has not said so by `until`.
+  virtual void let_go(const std::string& client_id, MonoTime until, std::function<void(bool)> done) = 0;
 };
 
 }  // namespace sb::store

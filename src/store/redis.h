@@ -48,7 +48,7 @@ struct RedisOptions {
 
 /// What the stores of a node know of the others, and tell them. It outlives the stores.
 struct RedisCluster {
-  const NodeLife* life = nullptr;
+  NodeLife* life = nullptr;
   LogPeers* logs = nullptr;
   RetainedPeers* retained = nullptr;
   SessionWatcher* sessions = nullptr;

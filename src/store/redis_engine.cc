@@ -46,7 +46,7 @@ RedisEngine::RedisEngine(io::EventLoop& loop, const RedisOptions& options)
 
 RedisEngine::~RedisEngine() { loop_.timers().cancel(*this); }
 
-const NodeLife* RedisEngine::live_alone() {
+NodeLife* RedisEngine::live_alone() {
   alone_ = std::make_unique<LoneNode>(writer_, keys_, options_.node);
   return alone_.get();
 }

@@ -37,7 +37,7 @@ class RedisEngine final : public Engine, redis::Client::Listener, io::Timer {
   std::string unavailable() const override;
 
   /// Nobody else uses this Redis: a life without other nodes. It lives as long as this.
-  const NodeLife* live_alone();
+  NodeLife* live_alone();
 
   // --- for the parts
   redis::Writer& writer() { return writer_; }

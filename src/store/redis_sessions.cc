@@ -18,6 +18,7 @@ namespace {
 constexpr Millis kTick{100};
 constexpr Millis kDurableWaits{5000}, kVolatileWaits{1000};  ///< a claim, for its answer
 constexpr Millis kReadWaits{30000};
+constexpr Millis kLetGo{4000};    ///< other nodes, to say that they have nothing of a client
 constexpr std::size_t kMet = 32;  ///< owners that are remembered
 constexpr std::size_t kChecksATick = 500;
 constexpr std::uint32_t kForever = 0xFFFFFFFF;
@@ -28,7 +29,7 @@ std::string member_of(const std::string& client_id, std::uint64_t incarnation) {
 
 }  // namespace
 
-RedisSessions::RedisSessions(redis::Writer& writer, const RedisKeys& keys, const NodeLife& life, ports::LogStore& logs,
+RedisSessions::RedisSessions(redis::Writer& writer, const RedisKeys& keys, NodeLife& life, ports::LogStore& logs,
                              std::size_t limit, SessionWatcher* watcher)
     : writer_(writer),
       keys_(keys),
@@ -66,14 +67,17 @@ StoredSession& RedisSessions::session(std::string_view client_id) {
   return to;
 }
 
-void RedisSessions::give(std::string_view client_id, std::unique_ptr<SessionJob> job) {
-  StoredSession& s = session(client_id);
+SessionRow& RedisSessions::row(StoredSession& s) {
   SessionRows& rows = *this;
   if (!s.row) {
-    s.row = std::make_unique<SessionRow>(writer_, rows, s, keys_.session(client_id));
+    s.row = std::make_unique<SessionRow>(writer_, rows, s, keys_.session(s.client_id));
     ++stats_.rows;
   }
-  s.row->give(std::move(job));
+  return *s.row;
+}
+
+void RedisSessions::give(std::string_view client_id, std::unique_ptr<SessionJob> job) {
+  row(session(client_id)).give(std::move(job));
 }
 
 void RedisSessions::unused(StoredSession& s, bool now) {
@@ -140,7 +144,20 @@ ports::SessionStore::Will RedisSessions::register_will(const std::string& client
 
 // ---------------------------------------------------------------- requests
 
+/// While Redis may still lack what it was told before a failover, the other nodes are asked first: a record that is not
+/// repaired yet would be taken for no session, or its packet ids for none.
 void RedisSessions::claim(Claim c, Done<Claimed> done) {
+  const MonoTime now = writer_.loop().now();
+  if (now >= doubt_until_ || c.clean || c.client_id.starts_with('\0') || away())
+    return claim_now(std::move(c), std::move(done));
+  std::string id = c.client_id;
+  life_.let_go(id, now + kLetGo, [this, c = std::move(c), done = std::move(done)](bool sure) mutable {
+    if (!sure) return done(make_error_code(errc::unavailable));
+    claim_now(std::move(c), std::move(done));
+  });
+}
+
+void RedisSessions::claim_now(Claim c, Done<Claimed> done) {
   const bool gone = away();
   // What only ends a session is done when Redis is back; its will is given by take_due() then.
   if (gone && (c.durable || !c.clean || !writer_.has_room() || life_.epoch() == 0))
@@ -365,15 +382,16 @@ void RedisSessions::check_some() {
   for (std::size_t n = 0; n < kChecksATick && !to_check_.empty(); ++n) {
     auto it = sessions_.find(to_check_.back());
     to_check_.pop_back();
-    if (it == sessions_.end() || !it->second->owned) continue;
-    StoredSession& s = *it->second;
-    SessionRows& rows = *this;
-    if (!s.row) {
-      s.row = std::make_unique<SessionRow>(writer_, rows, s, keys_.session(s.client_id));
-      ++stats_.rows;
-    }
-    s.row->check();
+    if (it != sessions_.end() && it->second->owned) row(*it->second).check();
   }
+}
+
+/// Behind whatever is under way for the record, and its repair.
+void RedisSessions::settle(const std::string& client_id, std::function<void()> done) {
+  auto it = sessions_.find(client_id);
+  if (it == sessions_.end()) return done();
+  if (it->second->owned) row(*it->second).check();
+  outbound(client_id, 0, [done = std::move(done)](auto) { done(); });
 }
 
 }  // namespace sb::store

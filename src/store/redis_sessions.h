@@ -54,8 +54,8 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   };
 
   /// `limit`: sessions in all of Redis. All of them live longer. `watcher` null: nobody is told.
-  RedisSessions(redis::Writer& writer, const RedisKeys& keys, const NodeLife& life, ports::LogStore& logs,
-                std::size_t limit, SessionWatcher* watcher = nullptr);
+  RedisSessions(redis::Writer& writer, const RedisKeys& keys, NodeLife& life, ports::LogStore& logs, std::size_t limit,
+                SessionWatcher* watcher = nullptr);
   ~RedisSessions() override;
   /// To be among Options::scripts of the writer.
   static std::vector<std::shared_ptr<const redis::Script>> scripts();
@@ -80,10 +80,15 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   /// Redis may have lost records of sessions that nobody has written to lately (it was started again, or has a new
   /// history): all that are connected here are compared, paced.
   void check_records();
+  /// What Redis may have forgotten of this client's session is there again, as far as this node had it.
+  void settle(const std::string& client_id, std::function<void()> done);
   // --- RedisPart
   void on_tick() override {}
   /// What is there now may be less than what was there before.
-  void on_connected() override { check_records(); }
+  void on_connected() override {
+    doubt_until_ = writer_.loop().now() + kDoubt;
+    check_records();
+  }
   bool busy() const override { return !waiting_.empty(); }
 
   /// How many there are is known, so that any() and the limit hold.
@@ -93,6 +98,8 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   std::size_t owned_bytes() const;
 
  private:
+  /// After a connection to Redis was made: what other nodes were told before that may not be there again yet.
+  static constexpr Millis kDoubt{30000};
   /// A claim that somebody waits for, at most until its deadline.
   struct Waiting {
     Done<Claimed> done;
@@ -105,7 +112,9 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
 
   void on_timer() override;
   StoredSession& session(std::string_view client_id);
+  SessionRow& row(StoredSession& s);
   void give(std::string_view client_id, std::unique_ptr<SessionJob> job);
+  void claim_now(Claim c, Done<Claimed> done);
   bool away();
   void claimed(const std::string& client_id, Waiting& w, ClaimAnswer&& a);
   bool skip(const RedisSchedule::Entry& e, const std::shared_ptr<Taking>& taking);
@@ -131,7 +140,7 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
 
   redis::Writer& writer_;
   const RedisKeys& keys_;
-  const NodeLife& life_;
+  NodeLife& life_;
   ports::LogStore& logs_;
   const std::size_t limit_;
   SessionWatcher* const watcher_;
@@ -155,6 +164,7 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   std::atomic<bool> any_{true};
   bool away_ = false;
   MonoTime away_asked_ = MonoTime::min();
+  MonoTime doubt_until_ = MonoTime::min();
 };
 
 }  // namespace sb::store

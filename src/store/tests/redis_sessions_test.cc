@@ -249,6 +249,33 @@ TEST(RedisSessions, ARecordThatRedisLostIsWrittenAgain) {
 }
 
 /// Changes at random, with connections that end at any time: the record is what was asked for, in order.
+/// A record that is not repaired yet would be no session for the next owner.
+TEST(RedisSessions, AfterAFailoverTheOthersAreAskedBeforeAClaim) {
+  NEEDS_REDIS();
+  RedisServer server({"--save", ""});
+  SessionNode a(server, "a"), b(server, "b");
+  a.claim("s");
+  EXPECT_TRUE(a.life.asked.empty()) << "nothing has happened";
+  server.ask({"FLUSHALL"});
+  b.sessions.on_connected();
+  b.life.says_at_once = false;
+  std::optional<result<Claimed>> claimed, refused;
+  b.sessions.claim(SessionNode::request("s"), [&](auto r) { claimed = std::move(r); });
+  b.sessions.claim(SessionNode::request("s"), [&](auto r) { refused = std::move(r); });
+  ASSERT_EQ(b.life.asked.size(), 2u);
+  bool settled = false;
+  a.sessions.settle("s", [&] { settled = true; });
+  ASSERT_TRUE(a.loop.until([&] { return settled; }));
+  EXPECT_FALSE(claimed);
+  b.life.asked[0].second(true);
+  b.life.asked[1].second(false);
+  ASSERT_TRUE(b.loop.until([&] { return claimed && refused; }));
+  EXPECT_TRUE(claimed->value().present);
+  EXPECT_EQ(refused->error(), ports::errc::unavailable) << "somebody may have it";
+  b.claim("new", true);
+  EXPECT_EQ(b.life.asked.size(), 2u) << "who begins anew misses nothing";
+}
+
 TEST(RedisSessions, ConnectionsThatAreKilledInTheMiddle) {
   NEEDS_REDIS();
   RedisServer server;
