@@ -154,6 +154,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void receive(Slab& slab);
   /// From another node: to the clients of all shards of this one, and no further.
   void receive(const ports::PeerBatch& batch);
+  void let_go(ClientKey k, const std::string& client_id, std::function<void()> released);
   void kick_from_peer(ClientKey k, const std::string& client_id, std::uint64_t epoch, std::function<void()> released);
   /// Ends the connection of `k` if that has this client id; false when not.
   bool disconnect(ClientKey k, const std::string& client_id, mqtt::Reason reason);

@@ -40,8 +40,15 @@ void Node::let_go(std::string_view client_id, std::function<void()> released) {
   if (!k) return released();
   Core* core = cores[k->shard];
   core->loop().post_fn([core, k = *k, id = std::string(client_id), released = std::move(released)]() mutable {
-    core->kick(k, id, std::move(released));
+    core->let_go(k, id, std::move(released));
   });
+}
+
+/// A client that is about to come in has nothing here yet.
+void Core::let_go(ClientKey k, const std::string& client_id, std::function<void()> released) {
+  Channel* c = find(k);
+  if (c && !c->has_session()) return released();
+  kick(k, client_id, std::move(released));
 }
 
 void Node::connected_elsewhere(std::string_view client_id, ports::ConnectTime since, bool wins_ties) {

@@ -106,6 +106,8 @@ class Target {
   void set_first_number(std::uint64_t n) { next_number_ = n; }
   /// Something says that Redis does not have what it should have: it is asked, and gets what it lacks.
   void repair();
+  /// Redis is yet to be asked what it has.
+  bool in_doubt() const { return doubt_; }
   /// Nothing of this target is sent, asked or kept any more; what is under way has no outcome. Call it rather than
   /// deleting the target when others may still give it work.
   void stop();

@@ -79,6 +79,10 @@ std::unique_ptr<Batch> SessionRow::next() {
       return nullptr;
     }
   }
+  if (p->kind != Piece::Kind::claim && p->kind != Piece::Kind::change) {
+    std::erase_if(repeats_, [this](std::uint64_t number) { return number <= dropped(); });
+    repeats_.push_back(last_number() + 1);
+  }
   p->bytes = sizeof(Piece) + 64;
   for (auto& [field, value] : p->fields) p->bytes += field.size() + (value ? value->size() : 0) + 64;
   open_.push_back(p.get());
@@ -257,7 +261,7 @@ std::optional<std::uint64_t> SessionRow::last(Outcome& o) {
   covered_ = 0;
   rewrite_ = false;
   const OwnedSession* owned = session_.owned.get();
-  if (!owned) return dropped();  // what is kept may all be repeated
+  if (!owned) return before_repeats();
   const auto epoch = static_cast<std::uint64_t>(r[0].integer().value_or(0));
   const auto n = static_cast<std::uint64_t>(r[1].integer().value_or(0));
   const bool claiming =
@@ -276,7 +280,17 @@ std::optional<std::uint64_t> SessionRow::last(Outcome& o) {
   }
   if (rewrite_) ready();
   if (unused()) rows_.unused(session_, false);
-  return rewrite_ || claiming ? dropped() : std::max(n, dropped());
+  return rewrite_ || claiming ? before_repeats() : std::max(n, before_repeats());
+}
+
+/// What lies up to there need not be sent again, even if Redis has forgotten it: what changes were, the whole record
+/// has.
+std::uint64_t SessionRow::before_repeats() {
+  std::erase_if(repeats_, [this](std::uint64_t number) { return number <= dropped(); });
+  std::uint64_t first = last_number() + 1;
+  if (!open_.empty()) first = std::min(first, open_.front()->number);
+  if (!repeats_.empty()) first = std::min(first, repeats_.front());
+  return std::max(first - 1, dropped());
 }
 
 void SessionRow::on_idle() {

@@ -96,6 +96,7 @@ struct StoredSession {
   explicit StoredSession(std::string_view id) : client_id(id) {}
   ~StoredSession();
   const std::string client_id;
+  std::uint32_t checked = 0;  ///< round in which its record was compared last
   std::unique_ptr<OwnedSession> owned;
   std::unique_ptr<SessionRow> row;  ///< while something is under way, or kept for repairs
 };
@@ -137,6 +138,8 @@ class SessionRow final : public redis::Target {
   /// Compares what Redis has with what it should have, and puts it right.
   void check();
   bool unused() const { return idle() && jobs_.empty() && !busy_; }
+  /// Redis has all that was asked for.
+  bool settled() const { return open_.empty() && jobs_.empty() && !busy_ && !in_doubt(); }
 
  private:
   /// What the last command of a batch was.
@@ -172,15 +175,17 @@ class SessionRow final : public redis::Target {
   void read(const ReadJob& job);
   void refuse_front(error_code why);
   void lose();
+  std::uint64_t before_repeats();
   std::string mark(std::uint64_t nonce) const;
 
   SessionRows& rows_;
   StoredSession& session_;
   std::list<std::unique_ptr<SessionJob>> jobs_;
-  std::list<Piece*> open_;     ///< not confirmed
-  bool busy_ = false;          ///< the first job waits for something that is no write to the record
-  bool rewrite_ = false;       ///< the next command is the whole record
-  std::uint64_t covered_ = 0;  ///< batches up to this number are in it
+  std::list<Piece*> open_;              ///< not confirmed
+  std::vector<std::uint64_t> repeats_;  ///< numbers of those that are no part of the record, and may still be kept
+  bool busy_ = false;                   ///< the first job waits for something that is no write to the record
+  bool rewrite_ = false;                ///< the next command is the whole record
+  std::uint64_t covered_ = 0;           ///< batches up to this number are in it
   Sent sent_ = Sent::itself;
   std::shared_ptr<SessionRow*> self_;
 };

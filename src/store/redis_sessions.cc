@@ -373,6 +373,7 @@ void RedisSessions::on_timer() {
 }
 
 void RedisSessions::check_records() {
+  ++check_round_;
   to_check_.clear();
   for (auto& [id, s] : sessions_)
     if (s->owned) to_check_.push_back(s->client_id);
@@ -382,7 +383,8 @@ void RedisSessions::check_some() {
   for (std::size_t n = 0; n < kChecksATick && !to_check_.empty(); ++n) {
     auto it = sessions_.find(to_check_.back());
     to_check_.pop_back();
-    if (it != sessions_.end() && it->second->owned) row(*it->second).check();
+    if (it == sessions_.end() || !it->second->owned) continue;
+    if (std::exchange(it->second->checked, check_round_) != check_round_) row(*it->second).check();
   }
 }
 
@@ -390,7 +392,9 @@ void RedisSessions::check_some() {
 void RedisSessions::settle(const std::string& client_id, std::function<void()> done) {
   auto it = sessions_.find(client_id);
   if (it == sessions_.end()) return done();
-  if (it->second->owned) row(*it->second).check();
+  StoredSession& s = *it->second;
+  if (s.owned && std::exchange(s.checked, check_round_) != check_round_) row(s).check();
+  if (!s.row || s.row->settled()) return done();
   outbound(client_id, 0, [done = std::move(done)](auto) { done(); });
 }
 

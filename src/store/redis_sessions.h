@@ -86,7 +86,7 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   void on_tick() override {}
   /// What is there now may be less than what was there before.
   void on_connected() override {
-    doubt_until_ = writer_.loop().now() + kDoubt;
+    if (life_.epoch() != 0) doubt_until_ = writer_.loop().now() + kDoubt;
     check_records();
   }
   bool busy() const override { return !waiting_.empty(); }
@@ -164,6 +164,7 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   std::atomic<bool> any_{true};
   bool away_ = false;
   MonoTime away_asked_ = MonoTime::min();
+  std::uint32_t check_round_ = 0;
   MonoTime doubt_until_ = MonoTime::min();
 };
 

@@ -68,6 +68,7 @@ class Fight:
         self._received: set[int] = set()
         self._standing: dict[int, Link] = {}  # accepted connections by their number, in the order of their CONNACKs
         self._accepted = 0
+        self._refusal = ""
         self._complaints: list[str] = []
 
     def run(self, seconds: float) -> list[str]:
@@ -103,10 +104,12 @@ class Fight:
         try:
             link = await Link.open(address)
         except (OSError, TimeoutError):
+            self._refusal = "no connection"
             return None
         link.send(mqtt.connect(V5, self._id, clean=clean, keep_alive=30, props=[(Prop.SESSION_EXPIRY, EXPIRY)]))
         answer = await link.expect(PacketType.CONNACK)
         if not answer or answer.reason:
+            self._refusal = f"CONNACK with reason {answer.reason:#x}" if answer else "no CONNACK"
             link.close()
             return None
         if not clean and not answer.session_present:
@@ -210,7 +213,7 @@ class Fight:
                 link.close()
             link = await self._connect(address)
             if not link:
-                self._complaints.append("in the end {}:{} does not accept the client".format(*address))
+                self._complaints.append("in the end {}:{} does not accept the client: {}".format(*address, self._refusal))
         try:
             while link and not self._acknowledged <= self._received:
                 async with asyncio.timeout(ANSWER):
