@@ -55,7 +55,11 @@ void ClusterNode::kick(std::string_view client_id, std::uint64_t epoch, std::fun
 /// The client is ended here, and what Redis may have forgotten of its session is there again.
 void ClusterNode::request(std::string_view kind, std::string_view body, std::function<void(std::string)> answer) {
   if (kind != kLetGo) return;
-  node_.let_go(body, [this, id = std::string(body), answer = std::move(answer)] {
+  std::uint64_t before = 0;
+  for (; !body.empty() && body[0] >= '0' && body[0] <= '9'; body.remove_prefix(1))
+    before = before * 10 + static_cast<std::uint64_t>(body[0] - '0');
+  if (body.empty()) return;
+  node_.let_go(body.substr(1), before, [this, id = std::string(body.substr(1)), answer = std::move(answer)] {
     loop_->post_fn([this, id, answer] { stores_.sessions->settle(id, [answer] { answer(""); }); });
   });
 }
@@ -135,11 +139,13 @@ store::NodeLife::Share ClusterNode::share() const {
 }
 
 void ClusterNode::let_go(const std::string& client_id, MonoTime until, std::function<void(bool)> done) {
-  cluster_->ask("", kLetGo, client_id, [this, client_id, until, done = std::move(done)](auto answers) mutable {
-    if (answers.missing.empty()) return done(true);
-    if (loop_->now() >= until) return done(false);
-    let_go(client_id, until, std::move(done));  // it may be that one of them is no member any more
-  });
+  const std::string now = std::to_string(loop_->wall().time_since_epoch().count());
+  cluster_->ask("", kLetGo, now + ' ' + client_id,
+                [this, client_id, until, done = std::move(done)](auto answers) mutable {
+                  if (answers.missing.empty()) return done(true);
+                  if (loop_->now() >= until) return done(false);
+                  let_go(client_id, until, std::move(done));  // it may be that one of them is no member any more
+                });
 }
 
 void ClusterNode::retained_set(std::string_view topic, const std::optional<store::RetainedEntry>& entry,

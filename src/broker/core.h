@@ -59,9 +59,9 @@ struct Node {
   /// Any thread: another node has claimed the client's session with `epoch`. `released` is called on any thread, once
   /// the client is not connected here.
   void kick(std::string_view client_id, std::uint64_t epoch, std::function<void()> released);
-  /// Any thread: as kick(), whatever the epoch: what this node has of the session goes to the store. `released` is
-  /// called on any thread, when the store has it.
-  void let_go(std::string_view client_id, std::function<void()> released);
+  /// Any thread: what this node has of a session goes to the store, unless the client came in after `before` (an epoch: ms since
+  /// 1970) or later. `released` is called on any thread, when the store has it.
+  void let_go(std::string_view client_id, std::uint64_t before, std::function<void()> released);
   /// Any thread: the client has connected to another node. `wins_ties`: at the same microsecond it is that node's.
   void connected_elsewhere(std::string_view client_id, ports::ConnectTime since, bool wins_ties);
   /// Any thread.
@@ -154,7 +154,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void receive(Slab& slab);
   /// From another node: to the clients of all shards of this one, and no further.
   void receive(const ports::PeerBatch& batch);
-  void let_go(ClientKey k, const std::string& client_id, std::function<void()> released);
+  void let_go(ClientKey k, const std::string& client_id, std::uint64_t before, std::function<void()> released);
   void kick_from_peer(ClientKey k, const std::string& client_id, std::uint64_t epoch, std::function<void()> released);
   /// Ends the connection of `k` if that has this client id; false when not.
   bool disconnect(ClientKey k, const std::string& client_id, mqtt::Reason reason);

@@ -35,19 +35,19 @@ void Node::kick(std::string_view client_id, std::uint64_t epoch, std::function<v
   });
 }
 
-void Node::let_go(std::string_view client_id, std::function<void()> released) {
+void Node::let_go(std::string_view client_id, std::uint64_t before, std::function<void()> released) {
   auto k = directory.find(Directory::key(client_id));
   if (!k) return released();
   Core* core = cores[k->shard];
-  core->loop().post_fn([core, k = *k, id = std::string(client_id), released = std::move(released)]() mutable {
-    core->let_go(k, id, std::move(released));
+  core->loop().post_fn([core, k = *k, id = std::string(client_id), before, released = std::move(released)]() mutable {
+    core->let_go(k, id, before, std::move(released));
   });
 }
 
-/// A client that is about to come in has nothing here yet.
-void Core::let_go(ClientKey k, const std::string& client_id, std::function<void()> released) {
+/// A client that is about to come in has nothing here yet; one that came in later than who asks stays.
+void Core::let_go(ClientKey k, const std::string& client_id, std::uint64_t before, std::function<void()> released) {
   Channel* c = find(k);
-  if (c && !c->has_session()) return released();
+  if (c && (!c->has_session() || !c->session().durable || c->session().epoch > before)) return released();
   kick(k, client_id, std::move(released));
 }
 

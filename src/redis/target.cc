@@ -14,6 +14,7 @@ Target::Target(Writer& writer, std::string key) : writer_(writer), key_(std::mov
 Target::~Target() {
   for (auto& b : batches_) writer_.release(*b);
   writer_.forget(*this);
+  set_repairing(false);
 }
 
 void Target::ready() {
@@ -33,6 +34,25 @@ void Target::stop() {
   writer_.forget(*this);
   batches_.clear();
   at_ = 0;
+  set_repairing(false);
+}
+
+void Target::doubt() {
+  doubt_ = true;
+  set_repairing(true);
+  writer_.doubted();
+}
+
+void Target::set_repairing(bool repairing) {
+  if (std::exchange(repairing_, repairing) == repairing) return;
+  if (repairing)
+    ++writer_.repairing_;
+  else
+    --writer_.repairing_;
+}
+
+void Target::see_whether_repaired() {
+  if (repairing_ && !doubt_ && (at_ == batches_.size() || batches_[at_]->number > repair_to_)) set_repairing(false);
 }
 
 std::optional<std::uint64_t> Target::last(Outcome& outcome) {
@@ -56,6 +76,8 @@ void Target::resume(std::uint64_t has) {
   while (at_ < batches_.size() && batches_[at_]->number <= has && batches_[at_]->answered) ++at_;
   for (std::size_t i = 0; i < at_; ++i)
     if (batches_[i]->state == Batch::State::accepted) pipe_->unconfirmed_.push_back({this, batches_[i]->number});
+  repair_to_ = last_number();
+  see_whether_repaired();
 }
 
 /// What goes out next: what has to be repeated, then what is new.

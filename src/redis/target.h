@@ -104,7 +104,7 @@ class Target {
   std::uint64_t dropped() const { return dropped_; }
   /// Before the first batch: the number that it gets.
   void set_first_number(std::uint64_t n) { next_number_ = n; }
-  /// Something says that Redis does not have what it should have: it is asked, and gets what it lacks.
+  /// Redis may not have what it should have: it is asked, and gets what it lacks. (Not counted in Writer::repairing.)
   void repair();
   /// Redis is yet to be asked what it has.
   bool in_doubt() const { return doubt_; }
@@ -139,6 +139,9 @@ class Target {
   /// The last batch was forgotten: the target may be deleted, also within this call.
   virtual void on_idle() {}
 
+  void doubt();
+  void set_repairing(bool repairing);
+  void see_whether_repaired();
   /// Redis has what is numbered up to `has`; the rest goes again.
   void resume(std::uint64_t has);
   Batch* to_send();
@@ -159,6 +162,8 @@ class Target {
   bool essential_ = false;
   bool gap_ = false;
   bool stopped_ = false;
+  bool repairing_ = false;       ///< it is in doubt, or has been, and what was made up to then is not all there again
+  std::uint64_t repair_to_ = 0;  ///< number of the last of that
 };
 
 /// Commands that may be repeated in their order whenever Redis may have forgotten them: members of sets, fields of

@@ -88,7 +88,7 @@ void Writer::assign(Target& t) {
   WriterPipe& p = pipe(*e);
   if (t.pipe_ != &p) {
     if (t.pipe_) t.pipe_->forget(t);
-    t.doubt_ |= t.pipe_ && !t.batches_.empty();
+    if (t.pipe_ && !t.batches_.empty()) t.doubt();
     t.pipe_ = &p;
   }
   t.queued_ = true;

@@ -70,6 +70,10 @@ class Writer final : Client::Listener, io::TurnEnd, io::Timer {
   }
   /// Something waits, or is not confirmed.
   bool busy() const;
+  /// Redis may lack something that it was sent before a connection went: it has not got all of it again.
+  bool repairing() const { return repairing_ > 0; }
+  /// When it last had to be asked what it has of something, or a connection to it was lost.
+  MonoTime doubted_at() const { return doubted_at_; }
   /// Bytes that can be added now without waiting; new work is better refused or held back when there are none.
   bool has_room() const { return stats_.kept_bytes < options_.redo_bytes; }
 
@@ -108,6 +112,9 @@ class Writer final : Client::Listener, io::TurnEnd, io::Timer {
   const WriterOptions options_;
   Client::Listener* other_;
   Stats stats_;
+  std::size_t repairing_ = 0;  ///< targets
+  MonoTime doubted_at_ = MonoTime::min();
+  void doubted() { doubted_at_ = loop_.now(); }
   std::map<Endpoint, WriterPipe> pipes_;
   std::deque<Target*> scheduled_, later_;
   /// One for each confirmed batch, in the order of their confirmation.

@@ -43,6 +43,7 @@ unsigned followers(std::string_view info) {
 }  // namespace
 
 void WriterPipe::set_connection(Connection* c) {
+  if (connection_ && !c) writer_.doubted();
   connection_ = c;
   unconfirmed_.clear();
   touch_ = true;
@@ -52,7 +53,7 @@ void WriterPipe::set_connection(Connection* c) {
   auto targets = std::exchange(targets_, {});
   give_back();
   for (Target* t : targets) {
-    t->doubt_ |= !t->batches_.empty();
+    if (!t->batches_.empty()) t->doubt();
     writer_.schedule(*t);
   }
 }
@@ -127,7 +128,7 @@ bool WriterPipe::command(Target& t, Batch* b, const Words& words) {
   targets_.insert(&t);
   const std::size_t size = encoded_size(words.args());
   if (connection_->command(words.args(), *this, flights_.size())) {
-    t.doubt_ |= !t.batches_.empty() && t.batches_.front()->state != Batch::State::waiting;
+    if (!t.batches_.empty() && t.batches_.front()->state != Batch::State::waiting) t.doubt();
     writer_.schedule_later(t);
     return false;
   }
@@ -184,13 +185,13 @@ void WriterPipe::on_outcome(Outcome& outcome, std::uint64_t tag) {
 void WriterPipe::batch_answered(Flight& f, Outcome& outcome) {
   Target& t = *f.target;
   if (outcome.kind == Outcome::Kind::unknown || outcome.kind == Outcome::Kind::not_sent) {
-    t.doubt_ = true;
+    t.doubt();
     return;
   }
   const auto taken = t.answered(*f.batch, outcome);
   if (!f.target || t.stopped_) return;
   if (taken == Target::Taken::repair) {
-    t.doubt_ = true;
+    t.doubt();
     return;
   }
   if (taken == Target::Taken::over) {
@@ -207,6 +208,7 @@ void WriterPipe::batch_answered(Flight& f, Outcome& outcome) {
   f.batch->answered = true;
   t.gap_ = false;
   ++t.at_;
+  t.see_whether_repaired();
   const bool first = f.batch->state != Batch::State::confirmed;
   if (f.batch->concern) {
     if (first) f.batch->state = Batch::State::accepted;

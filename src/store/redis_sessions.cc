@@ -21,6 +21,7 @@ constexpr Millis kReadWaits{30000};
 constexpr Millis kLetGo{4000};    ///< other nodes, to say that they have nothing of a client
 constexpr std::size_t kMet = 32;  ///< owners that are remembered
 constexpr std::size_t kChecksATick = 500;
+constexpr std::size_t kSettling = 20'000;
 constexpr std::uint32_t kForever = 0xFFFFFFFF;
 
 std::string member_of(const std::string& client_id, std::uint64_t incarnation) {
@@ -148,7 +149,7 @@ ports::SessionStore::Will RedisSessions::register_will(const std::string& client
 /// repaired yet would be taken for no session, or its packet ids for none.
 void RedisSessions::claim(Claim c, Done<Claimed> done) {
   const MonoTime now = writer_.loop().now();
-  if (now >= doubt_until_ || c.clean || c.client_id.starts_with('\0') || away())
+  if (writer_.doubted_at() < now - kDoubt || c.clean || c.client_id.starts_with('\0') || away())
     return claim_now(std::move(c), std::move(done));
   std::string id = c.client_id;
   life_.let_go(id, now + kLetGo, [this, c = std::move(c), done = std::move(done)](bool sure) mutable {
@@ -370,6 +371,8 @@ void RedisSessions::on_timer() {
       done(Claimed{});
   }
   check_some();
+  if (!writer_.repairing())
+    for (auto& [id, settled] : std::exchange(settling_, {})) settle(id, std::move(settled));
 }
 
 void RedisSessions::check_records() {
@@ -388,8 +391,13 @@ void RedisSessions::check_some() {
   }
 }
 
-/// Behind whatever is under way for the record, and its repair.
+/// Behind whatever is under way for the record and its repair, and behind the repair of all logs: of what this node has
+/// taken from the client, nothing may come behind what the next one takes.
 void RedisSessions::settle(const std::string& client_id, std::function<void()> done) {
+  if (writer_.repairing()) {
+    if (settling_.size() < kSettling) settling_.emplace_back(client_id, std::move(done));
+    return;
+  }
   auto it = sessions_.find(client_id);
   if (it == sessions_.end()) return done();
   StoredSession& s = *it->second;

@@ -85,10 +85,7 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   // --- RedisPart
   void on_tick() override {}
   /// What is there now may be less than what was there before.
-  void on_connected() override {
-    if (life_.epoch() != 0) doubt_until_ = writer_.loop().now() + kDoubt;
-    check_records();
-  }
+  void on_connected() override { check_records(); }
   bool busy() const override { return !waiting_.empty(); }
 
   /// How many there are is known, so that any() and the limit hold.
@@ -98,7 +95,7 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   std::size_t owned_bytes() const;
 
  private:
-  /// After a connection to Redis was made: what other nodes were told before that may not be there again yet.
+  /// Since Redis was last in doubt: what other nodes were told before that may not be there again yet.
   static constexpr Millis kDoubt{30000};
   /// A claim that somebody waits for, at most until its deadline.
   struct Waiting {
@@ -165,7 +162,7 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   bool away_ = false;
   MonoTime away_asked_ = MonoTime::min();
   std::uint32_t check_round_ = 0;
-  MonoTime doubt_until_ = MonoTime::min();
+  std::vector<std::pair<std::string, std::function<void()>>> settling_;  ///< wait until what is kept was repaired
 };
 
 }  // namespace sb::store

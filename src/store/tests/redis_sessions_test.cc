@@ -249,6 +249,29 @@ TEST(RedisSessions, ARecordThatRedisLostIsWrittenAgain) {
 }
 
 /// Changes at random, with connections that end at any time: the record is what was asked for, in order.
+/// What a node has taken from a client before a failover must not come behind what the next one takes.
+TEST(RedisSessions, SettledIsWhoHasRepairedEverything) {
+  NEEDS_REDIS();
+  RedisServer server;
+  SessionNode a(server, "a");
+  redis::Repeatable other(a.writer, "sb:x");
+  bool sent = false;
+  other.send({"SET", "sb:x", "1"}, [&] { sent = true; });
+  ASSERT_TRUE(a.loop.until([&] { return sent; }));
+  a.claim("s");
+  EXPECT_FALSE(a.writer.repairing());
+  server.kill();
+  ASSERT_TRUE(a.loop.until([&] { return a.writer.repairing(); }));
+  bool settled = false;
+  a.sessions.settle("s", [&] { settled = true; });
+  a.sessions.settle("unknown", [&] { settled = true; });
+  EXPECT_FALSE(a.loop.until([&] { return settled; }, Seconds(1)));
+  server.start();
+  ASSERT_TRUE(a.loop.until([&] { return settled; }));
+  EXPECT_FALSE(a.writer.repairing());
+  EXPECT_EQ(server.ask({"GET", "sb:x"}), "1");
+}
+
 /// A record that is not repaired yet would be no session for the next owner.
 TEST(RedisSessions, AfterAFailoverTheOthersAreAskedBeforeAClaim) {
   NEEDS_REDIS();
@@ -256,8 +279,11 @@ TEST(RedisSessions, AfterAFailoverTheOthersAreAskedBeforeAClaim) {
   SessionNode a(server, "a"), b(server, "b");
   a.claim("s");
   EXPECT_TRUE(a.life.asked.empty()) << "nothing has happened";
+  b.claim("other");
   server.ask({"FLUSHALL"});
-  b.sessions.on_connected();
+  server.ask({"CLIENT", "KILL", "TYPE", "normal"});
+  ASSERT_TRUE(b.loop.until([&] { return b.writer.doubted_at() > MonoTime::min(); }));
+  a.sessions.on_connected();
   b.life.says_at_once = false;
   std::optional<result<Claimed>> claimed, refused;
   b.sessions.claim(SessionNode::request("s"), [&](auto r) { claimed = std::move(r); });
