@@ -21,6 +21,7 @@ constexpr Millis kReadWaits{30000};
 constexpr std::size_t kMet = 32;  ///< owners that are remembered
 constexpr std::size_t kChecksATick = 500;
 constexpr std::uint32_t kForever = 0xFFFFFFFF;
+constexpr std::uint64_t kOfRecord = 0;  ///< in place of a connection: of the session that is connected
 
 std::string member_of(const std::string& client_id, std::uint64_t incarnation) {
   return client_id + '#' + std::to_string(incarnation);
@@ -118,9 +119,9 @@ bool RedisSessions::away() {
   const MonoTime now = writer_.loop().now();
   if (now - kTick >= away_asked_) {
     away_asked_ = now;
-    away_ = life_.epoch() == 0 || !writer_.trouble().empty();
+    away_ = !writer_.trouble().empty();
   }
-  return away_ || !writer_.has_room();
+  return away_ || life_.epoch() == 0 || !writer_.has_room();
 }
 
 /// How long an entry of a connected session may stand before it is looked at again.
@@ -134,7 +135,7 @@ void RedisSessions::leave_logs(const std::string& client_id, std::uint64_t incar
 
 ports::SessionStore::Will RedisSessions::register_will(const std::string& client_id, FiredWill&& w) {
   const std::uint64_t id = next_will_++;
-  firing_[id] = {client_id, std::move(w.number), {}};
+  firing_[id] = {client_id, std::move(w.number), {}, {}};
   return {id, std::move(w.will.username), std::move(w.will.record)};
 }
 
@@ -145,7 +146,7 @@ void RedisSessions::claim(Claim c, Done<Claimed> done) {
   // What only ends a session is done when Redis is back; its will is given by take_due() then.
   if (gone && (c.durable || !c.clean || !writer_.has_room() || life_.epoch() == 0))
     return done(make_error_code(errc::unavailable));
-  if (c.durable && c.will.message) wills_.keep(c.client_id, {}, nullptr);
+  if (c.durable && c.will.message) wills_.keep(c.client_id, kOfRecord, {}, nullptr);
   const MonoTime until = writer_.loop().now() + (c.durable ? kDurableWaits : kVolatileWaits);
   auto w = std::make_shared<Waiting>(Waiting{std::move(done), until, c.durable, c.expiry});
   if (gone)
@@ -206,7 +207,7 @@ void RedisSessions::change(std::string_view client_id, std::uint64_t epoch, Sess
   auto taken = std::exchange(c.group_taken, {});
   std::size_t waits = 1;
   WallTime due = kNoExpiry;
-  if (c.left || (c.will && !c.will->message)) wills_.forget(client_id);
+  if (c.left || (c.will && !c.will->message)) wills_.forget(client_id, kOfRecord);
   if (c.left) {
     due = std::min(c.left->expires_at, c.left->will_due);
     waits += due != kNoExpiry;
@@ -249,7 +250,7 @@ void RedisSessions::end(std::string_view client_id, std::uint64_t epoch, Done<vo
   job->done = [this, id = std::string(client_id), done = std::move(done)](result<void> r, std::uint64_t incarnation,
                                                                           std::vector<std::string> filters) {
     if (incarnation) {
-      wills_.forget(id);
+      wills_.forget(id, kOfRecord);
       if (!id.starts_with('\0')) count(-1);
       leave_logs(id, incarnation, filters);
       // The entry goes when its time has come: who makes the next session relies on it, and may be at it.
@@ -271,7 +272,7 @@ void RedisSessions::fired(std::uint64_t will) {
   auto it = firing_.find(will);
   if (it == firing_.end()) return;
   if (!it->second.node.empty()) {
-    wills_.done(it->second.node, it->second.client_id);
+    wills_.done(it->second.node, {it->second.client_id, {}, it->second.mark});
     firing_.erase(it);
     return;
   }
@@ -319,7 +320,7 @@ void RedisSessions::read(const std::string& key, std::vector<std::string> words,
 
 void RedisSessions::lost(const StoredSession& s, std::uint64_t epoch) {
   ++stats_.lost;
-  wills_.forget(s.client_id);
+  wills_.forget(s.client_id, kOfRecord);
   if (watcher_) watcher_->on_lost(s.client_id, epoch);
 }
 

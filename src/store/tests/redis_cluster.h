@@ -26,11 +26,13 @@ struct SaidLife final : NodeLife {
     return it == deaths.end() ? std::nullopt : std::optional(it->second);
   }
   Share share() const override { return {0, 2}; }
+  /// The next life of the node; 0: it is between two.
+  void begin(std::uint64_t epoch) { epoch_ = epoch; }
   std::map<std::pair<std::string, std::uint64_t>, WallTime> deaths;
 
  private:
   const std::string name_;
-  const std::uint64_t epoch_;
+  std::uint64_t epoch_;
 };
 
 /// A node of a cluster, with its sessions. It runs only while its own loop is turned: otherwise it hangs.
@@ -44,6 +46,7 @@ struct SessionNode : SessionWatcher {
     writer.start();
   }
   void on_lost(std::string_view id, std::uint64_t) override { lost.emplace_back(id); }
+  void on_wills_forgotten() override { ++forgotten; }
   void on_displaced(std::string_view node, std::string_view id, std::uint64_t epoch) override {
     displaced.push_back(std::string(node) + " " + std::string(id) + " " + std::to_string(epoch));
   }
@@ -102,6 +105,7 @@ struct SessionNode : SessionWatcher {
   MemoryLogs logs;
   RedisSessions sessions;
   std::vector<std::string> lost, displaced;
+  int forgotten = 0;
 };
 
 }  // namespace sb::store::test
