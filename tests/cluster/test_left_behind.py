@@ -3,6 +3,7 @@
 nothing of what it does later counts."""
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -94,9 +95,15 @@ def will(topic: str, payload: bytes = b"gone", delay: int = 0, **fields) -> Will
     return Will(f"{topic}/will", payload, qos=1, props=[(Prop.WILL_DELAY, delay)] if delay else [], **fields)
 
 
+def stands_still(pid: int) -> bool:
+    """All threads of it: a signal takes its time."""
+    states = [stat.read_text().rpartition(")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return set(states) == {"T"}
+
+
 def buried(cluster, node: int) -> None:
     """The others have cleaned up behind it."""
-    redis = cluster.redis.primary()
+    redis = cluster.redis.primary_of("sb:{default}:nodes")
     wait_until(lambda: redis.ask("HEXISTS", "sb:{default}:nodes", cluster.brokers[node].name) == 0, SOON, "it was not buried")
 
 
@@ -167,6 +174,7 @@ def test_a_node_that_hangs_for_longer_than_its_lease(cluster, connect, topic, cl
     durable.subscribe(f"{topic}/to/durable", qos=1)
     elapse(0.2)
     cluster.brokers[0].pause()
+    wait_until(lambda: stands_still(cluster.brokers[0].pid), 5, "it went on")
     if closed:  # the first that the node hears when it goes on
         volatile.close()
         durable.close()
@@ -227,7 +235,7 @@ def test_redis_alone_is_away(cluster, connect, topic):
     breaks = connect(0, "breaks", will=will(topic, b"breaks"))
     here.subscribe(f"{topic}/local")
     elapse(0.2)
-    redis = cluster.redis.primary()
+    redis = cluster.redis.primary_of("sb:{default}:nodes")
     redis.pause()
     breaks.reset()
     end = time.monotonic() + 2.5 * LEASE
