@@ -17,8 +17,8 @@ constexpr std::size_t kEnds = 10'000;
 
 }  // namespace
 
-ClusterNode::ClusterNode(broker::Node& node, cluster::Options options, std::function<void()> send_away)
-    : node_(node), options_(std::move(options)), send_away_(std::move(send_away)) {}
+ClusterNode::ClusterNode(broker::Node& node, cluster::Options options)
+    : node_(node), options_(std::move(options)), left_behind_(node) {}
 
 store::RedisCluster ClusterNode::make(io::EventLoop& loop, redis::Writer& writer, const store::RedisKeys& keys) {
   loop_ = &loop;
@@ -30,6 +30,7 @@ store::RedisCluster ClusterNode::make(io::EventLoop& loop, redis::Writer& writer
 
 void ClusterNode::join(const store::RedisStores& stores) {
   stores_ = stores;
+  left_behind_.open(*loop_, *cluster_, *stores.sessions);
   cluster_->set_logs(stores.logs);
   cluster_->start();
 }
@@ -53,8 +54,7 @@ void ClusterNode::kick(std::string_view client_id, std::uint64_t epoch, std::fun
 }
 
 /// The client is ended here, and what Redis may have forgotten of its session is there again.
-void ClusterNode::request(std::string_view kind, std::string_view body, std::function<void(std::string)> answer) {
-  if (kind != kLetGo) return;
+void ClusterNode::let_go_here(std::string_view body, std::function<void(std::string)> answer) {
   std::uint64_t before = 0;
   for (; !body.empty() && body[0] >= '0' && body[0] <= '9'; body.remove_prefix(1))
     before = before * 10 + static_cast<std::uint64_t>(body[0] - '0');
@@ -92,7 +92,7 @@ void ClusterNode::try_to_load() {
     });
     return;
   }
-  if (logs_known_ && stores_.retained->loaded() && stores_.sessions->counted())
+  if (logs_known_ && stores_.retained->loaded() && stores_.sessions->counted() && sending_away_ == 0)
     return std::exchange(loaded_, nullptr)();
   loop_->timers().set(poll_, loop_->now() + kPoll);
 }
@@ -101,18 +101,33 @@ void ClusterNode::joined(std::uint64_t epoch) {
   log::info("cluster joined node={} epoch={} members={}", options_.node, epoch, cluster_->members().size() + 1);
   joined_ = true;
   stores_.logs->compare_heads();
+  // Whoever left in order leaves nothing but what could not be published while Redis was away: nobody looks for that.
+  left_behind_.add(options_.node, epoch - 1, [] {});
 }
 
+/// Between a lease that ran out and this nothing was written. What waited to be is dropped here, before the node can be
+/// a member again; and it is none before its shards have let go of their clients.
 void ClusterNode::fenced() {
   log::warn("cluster node={} was given up by the others: its clients have to come again", options_.node);
-  send_away_();
+  left_behind_.drop();
+  stores_.sessions->end_life();
+  for (broker::Core* core : node_.cores) {
+    ++sending_away_;
+    core->loop().post_fn(
+        [this, core, store = loop_] { core->buried([this, store] { store->post_fn([this] { --sending_away_; }); }); });
+  }
 }
 
-/// Sessions and wills that the node has left are due by themselves: Sessions ask died().
+/// Sessions that the node has left are due by themselves: the stores ask died().
 void ClusterNode::clean_up(const std::string& node, std::uint64_t epoch, std::function<void()> done) {
   log::warn("cluster node={} epoch={} is no more", node, epoch);
   stores_.logs->compare_heads();
-  done();
+  left_behind_.add(node, epoch, std::move(done));
+}
+
+void ClusterNode::request(std::string_view kind, std::string_view body, std::function<void(std::string)> answer) {
+  if (kind == kLetGo) return let_go_here(body, std::move(answer));
+  if (kind == "connected") answer(left_behind_.connected(body));
 }
 
 // ---------------------------------------------------------------- what the stores ask
@@ -159,6 +174,10 @@ void ClusterNode::on_lost(std::string_view client_id, std::uint64_t epoch) {
 
 void ClusterNode::on_displaced(std::string_view node, std::string_view client_id, std::uint64_t epoch) {
   cluster_->kick(node, client_id, epoch + 1, [] {});
+}
+
+void ClusterNode::on_wills_forgotten() {
+  for (broker::Core* core : node_.cores) core->loop().post_fn([core] { core->keep_wills(); });
 }
 
 }  // namespace sb::app

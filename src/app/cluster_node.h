@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/left_behind.h"
 #include "broker/core.h"
 #include "cluster/cluster.h"
 #include "cluster/shard_peers.h"
@@ -21,8 +22,7 @@ namespace sb::app {
 /// thread but what says otherwise.
 class ClusterNode final : cluster::Receiver, store::NodeLife, store::RetainedPeers, store::SessionWatcher {
  public:
-  /// `send_away`, any thread: ends all connections of clients.
-  ClusterNode(broker::Node& node, cluster::Options options, std::function<void()> send_away);
+  ClusterNode(broker::Node& node, cluster::Options options);
 
   /// store::MakeCluster. Again, when the stores are opened again.
   store::RedisCluster make(io::EventLoop& loop, redis::Writer& writer, const store::RedisKeys& keys);
@@ -59,16 +59,19 @@ class ClusterNode final : cluster::Receiver, store::NodeLife, store::RetainedPee
   // --- store::SessionWatcher
   void on_lost(std::string_view client_id, std::uint64_t epoch) override;
   void on_displaced(std::string_view node, std::string_view client_id, std::uint64_t epoch) override;
+  void on_wills_forgotten() override;
 
+  void let_go_here(std::string_view body, std::function<void(std::string)> answer);
   void try_to_load();
 
   broker::Node& node_;
   const cluster::Options options_;
-  const std::function<void()> send_away_;
   io::EventLoop* loop_ = nullptr;
   store::RedisStores stores_;
   std::function<void()> loaded_;  ///< to be called when what lies in Redis is known
   bool logs_known_ = false, joined_ = false;
+  std::size_t sending_away_ = 0;  ///< shards whose clients of an earlier life of the node may not be gone yet
+  LeftBehind left_behind_;
   struct Poll final : io::Timer {
     explicit Poll(ClusterNode& n) : node(n) {}
     void on_timer() override { node.try_to_load(); }

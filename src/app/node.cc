@@ -134,7 +134,7 @@ std::string BrokerNode::open_store(const std::function<bool()>& ends) {
     o.detail = SIGNALBOX_VERSION;
     o.lease = Millis(config_.cluster.lease);
     o.inbox_bytes = config_.cluster.inbox_bytes;
-    cluster_ = std::make_unique<ClusterNode>(node_, std::move(o), [this] { send_clients_away(); });
+    cluster_ = std::make_unique<ClusterNode>(node_, std::move(o));
   }
   return open_stores(config_, on_log, *store_, cluster_.get(), ends);
 }
@@ -425,12 +425,6 @@ void BrokerNode::drain() {
   while (drain_->connections() > 0 && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(Millis(10));
   admin_.stop();
   stop();
-}
-
-/// Any thread: the node is no member any more, and what its clients rely on may be another node's.
-void BrokerNode::send_clients_away() {
-  for (auto& s : shards_)
-    s->loop().post_fn([shard = s.get()] { shard->shut_down_some(mqtt::Reason::server_busy, SIZE_MAX); });
 }
 
 /// What was asked of the stores is done, then the others hear that this node goes.

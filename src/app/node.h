@@ -63,7 +63,6 @@ class BrokerNode {
   std::string open_listeners();
   std::string open_admin();
   std::string listener_options(const config::Config& c, const config::ListenerConfig& l, net::ListenerOptions& o) const;
-  void send_clients_away();
   void leave_cluster();
   void stop();
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Sessions come and go: claim, takeover, resume, leave, wills.
+// Sessions come and go: claim, takeover, resume, leave.
 #include <algorithm>
-#include <thread>
 
 #include "base/log.h"
 #include "broker/core.h"
@@ -133,7 +132,10 @@ void Core::open_volatile(Channel& c, OpenRequest r) {
   const auto since = node_.connect_clock();
   s->epoch = volatile_epoch(since);
   give_rights(*s, r, key(c.slot));
-  if (stores_.peers) stores_.peers->connected(s->client_id, since);
+  if (stores_.peers) {
+    stores_.peers->connected(s->client_id, since);
+    if (r.will.message) stores_.sessions->keep_will(s->client_id, s->username, std::move(r.will), s->epoch);
+  }
   c.opened(std::move(s), false, Reason::success);
 }
 
@@ -372,13 +374,21 @@ void Core::closed(Channel& c, std::unique_ptr<Session> s, Ending how) {
     }
     for (auto& sub : s->subscriptions()) leave_group(sub);
     if (s->durable) return has_many(*s) ? bury(std::move(s), k) : void();
-    if (s->has_waiting()) counters.dropped_session_end.add(s->queue().size());
-    if (how != Ending::disconnected)
-      if (auto will = c.take_will()) publish_will(*will, s->rights, s->subject(), true);
+    end_volatile(c, *s, how);
     if (has_many(*s)) bury(std::move(s), k);
   }
   if (directory_key) node_.directory.release(directory_key, k);
   for (auto& f : released) f();
+}
+
+void Core::end_volatile(Channel& c, Session& s, Ending how) {
+  if (s.has_waiting()) counters.dropped_session_end.add(s.queue().size());
+  auto will = c.take_will();
+  if (!will) return;
+  Told told;
+  if (stores_.peers) told = [this, id = s.client_id, epoch = s.epoch] { stores_.sessions->forget_will(id, epoch); };
+  if (how != Ending::disconnected) return publish_will(*will, s.rights, s.subject(), true, std::move(told));
+  if (told) told();
 }
 
 void Core::leave_subscriptions(Channel& c, Session& s, ClientKey k) {
@@ -465,38 +475,12 @@ void Core::leave_durable(Channel& c, Session& s, Ending how, ClientKey k) {
     change.left->will_due = std::min(expires, wall + Seconds(will->delay));
   } else {
     if (will) {  // one that is refused with this change stays in the record, and is due when the store is back
-      publish_will(*will, s.rights, s.subject());
+      publish_will(*will, s.rights, s.subject(), stores_.peers != nullptr);
       change.left->will_due = wall;
     }
     change.will = model::WillRecord{};
   }
   save(s, k, std::move(w), done);
-}
-
-// ---------------------------------------------------------------- wills
-
-void Core::publish_will(const model::WillRecord& w, const ports::RightsPtr& rights, const ports::Subject& who,
-                        bool insist) {
-  model::MessageView m = w.message->view();
-  if (!may_publish(rights, who, m.topic, m.retain)) return counters.publishes_denied.add();  // it has lost the right
-  if (w.expires) m.expires_at = wall + Seconds(w.expiry_interval);
-  m.publisher = model::publisher_of(who.client_id);
-  publish(m, insist);
-}
-
-/// What the store gave to be published. Its client may have left long ago, so what it may do now is asked.
-void Core::fire(const SessionStore::Will& w, std::string_view client_id) {
-  if (!w.record.message) return;
-  auto go_on = [this, w, id = std::string(client_id)](const ports::RightsPtr& rights) {
-    publish_will(w.record, rights, {id, w.username});
-    stores_.sessions->fired(w.id);
-  };
-  if (!node_.authorizer) return go_on(nullptr);
-  node_.authorizer->ask({client_id, w.username},
-                        [this, go_on, asked_on = std::this_thread::get_id()](const ports::RightsPtr& rights) {
-                          if (std::this_thread::get_id() == asked_on) return go_on(rights);
-                          loop_.post_fn([go_on, rights] { go_on(rights); });
-                        });
 }
 
 }  // namespace sb::broker

@@ -106,6 +106,13 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void tick();
   /// Sessions and wills that are due (one shard of the node does this).
   void run_due();
+  /// Wills that another node left behind.
+  void fire(const std::vector<ports::SessionStore::Due>& left);
+  /// The store has forgotten what it was told by keep_will().
+  void keep_wills();
+  /// The other nodes have buried this one: its sessions are theirs, and their wills, too. Every client goes, and comes
+  /// again; nothing is stored for it, or published. `done` behind everything that this shard has asked of the stores.
+  void buried(std::function<void()> done);
   /// True while other shards are behind with this one's slabs: its connections stop reading.
   bool congested() const { return congested_ || held_bytes_ > kHeldBytes; }
 
@@ -221,6 +228,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
     std::uint64_t directory_key = 0;
     std::unique_ptr<Extra> extra;
   };
+  using Told = std::function<void()>;
   /// A publish whose acknowledgement waits for stores.
   struct Pending : boost::intrusive_ref_counter<Pending, boost::thread_safe_counter> {
     Pending(ClientKey c, std::uint64_t s) : client(c), seq(s) {}
@@ -237,6 +245,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
     std::unique_ptr<Inbound> inbound;
     bool unknown = false;   ///< a store failed: it may have what it refused when it is back
     model::MessagePtr own;  ///< nobody waits: a message of the broker itself
+    Told told;              ///< with `own`: it is dealt with
   };
   using PendingPtr = boost::intrusive_ptr<Pending>;  ///< stores hold it too, and may end with it
 
@@ -287,8 +296,14 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void pass_on_group_messages(session::Session& s, ClientKey k);
   void leave_group(session::Subscription& sub);
   void leave_durable(Channel& c, session::Session& s, channel::Ending how, ClientKey k);
-  void publish_will(const model::WillRecord& w, const ports::RightsPtr& rights, const ports::Subject& who,
-                    bool insist = false);
+  void end_volatile(Channel& c, session::Session& s, channel::Ending how);
+  void begin_groups_again();
+
+  // wills.cc
+  void publish_will(const model::WillRecord& w, const ports::RightsPtr& rights, const ports::Subject& who, bool insist,
+                    Told told = nullptr);
+  void publish_will_to_all(const model::MessageView& m, Told told);
+  void to_others(Route& r, const model::MessageView& m);
   void fire(const ports::SessionStore::Will& w, std::string_view client_id);
   void run_released(std::uint64_t packed);
 
@@ -330,7 +345,9 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void settle(const PendingPtr& p, const result<void>& done, mqtt::Reason refusal);
   mqtt::Reason finished(Pending& p);
   void retain(const model::MessagePtr& m, const PendingPtr& p);
-  void keep_own(const Route& route, const model::MessagePtr& m, bool insist);
+  void keep_own(const Route& route, const model::MessagePtr& m, bool insist, Told told = nullptr);
+  struct Late;
+  void keep_late(Late l);
   void keep_late();
 
   // holding.cc
@@ -484,8 +501,14 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   std::vector<ports::Peers::Change> interests_;
   std::vector<std::shared_ptr<PendingSubscribe>> interest_waiters_;
   static constexpr std::size_t kLate = 10'000;
-  std::vector<model::MessagePtr> late_;  ///< messages of the broker itself that a store that is away has not taken
-  std::vector<std::uint32_t> dirty_;     ///< slots of durable sessions of which the store does not know all
+  /// A message of the broker itself that a store that is away has not taken.
+  struct Late {
+    model::MessagePtr message;
+    Told told;                ///< null: it is no will that others may publish
+    bool for_others = false;  ///< a will of which only the clients here have heard
+  };
+  std::vector<Late> late_;
+  std::vector<std::uint32_t> dirty_;  ///< slots of durable sessions of which the store does not know all
   std::uint64_t next_scan_ = 1;
   std::uint64_t scanning_ = 0;  ///< ClientKey::packed of whom scan_retained is under way for, 0 = nobody
   bool scan_again_ = false;
@@ -495,6 +518,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
       groups_;                                                                       ///< of local members, with a count
   absl::flat_hash_map<ports::LogId, std::unique_ptr<DurableGroup>> durable_groups_;  ///< that this shard owns
   std::vector<ports::LogId> retry_groups_, dirty_groups_;
+  std::uint64_t burials_ = 0;                                    ///< of this node
   std::vector<std::pair<ports::LogId, mqtt::PacketId>> unsure_;  ///< whether a member has it the store has to say
   std::vector<GroupMail> group_mail_;                            ///< by shard
   bool due_running_ = false;

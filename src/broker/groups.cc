@@ -48,7 +48,8 @@ void Core::claim_group(ports::LogId log) {
   claim.durable = true;
   claim.expiry = 0xFFFFFFFF;
   claim.now = wall;
-  stores_.sessions->claim(std::move(claim), [this, log](result<ports::SessionStore::Claimed> claimed) {
+  stores_.sessions->claim(std::move(claim), [this, log, life = burials_](result<ports::SessionStore::Claimed> claimed) {
+    if (life != burials_) return;
     if (claimed) return group_claimed(log, std::move(claimed->record));
     log::warn("shared group cannot be read error=\"{}\"", claimed.error().message());
     retry_groups_.push_back(log);
@@ -181,7 +182,7 @@ void Core::read_for_group(DurableGroup& g, PacketId id) {
   stores_.logs->read(g.log, {at.generation, at.offset - 1}, kUnderWayPage,
                      [this, log = g.log, id](result<ports::LogPage> page) {
                        auto it = durable_groups_.find(log);
-                       if (it == durable_groups_.end()) return;
+                       if (it == durable_groups_.end() || !it->second->session) return;
                        DurableGroup& to = *it->second;
                        to.reading = false;
                        if (!page) return retry_groups_.push_back(log);
@@ -259,11 +260,11 @@ void Core::group_answer(const GroupAnswer& a) {
 /// A member that takes a message of QoS 2 takes it out of the group's record with the same write (group_taken).
 void Core::ask_taken(ports::LogId log, PacketId id) {
   auto it = durable_groups_.find(log);
-  if (it == durable_groups_.end()) return;
+  if (it == durable_groups_.end() || !it->second->session) return;
   stores_.sessions->outbound(it->second->session->client_id, id,
                              [this, log, id](result<ports::SessionStore::Outbound> out) {
                                auto found = durable_groups_.find(log);
-                               if (found == durable_groups_.end()) return;
+                               if (found == durable_groups_.end() || !found->second->session) return;
                                DurableGroup& g = *found->second;
                                if (!out) return unsure_.emplace_back(log, id), void();
                                if (*out && g.session->window.find(id))
@@ -284,7 +285,7 @@ void Core::group_moved(DurableGroup& g) {
 void Core::save_group(DurableGroup& g, Saved w) {
   save(*g.session, ClientKey{}, std::move(w), [this, log = g.log](const result<void>& r, const Saved& saved) {
     auto it = durable_groups_.find(log);
-    if (it == durable_groups_.end()) return;
+    if (it == durable_groups_.end() || !it->second->session) return;
     DurableGroup& to = *it->second;
     if (!r) {
       to.session->forget_saved(saved.done);
@@ -299,6 +300,21 @@ void Core::save_group(DurableGroup& g, Saved w) {
       }
     if (!saved.unsent.empty()) pump_group(log);
   });
+}
+
+/// This node owns none of them any more: each is claimed again.
+void Core::begin_groups_again() {
+  unsure_.clear();
+  dirty_groups_.clear();
+  for (auto& [log, g] : durable_groups_) {
+    feeds_.remove_reader(log, nullptr);
+    auto again = std::make_unique<DurableGroup>();
+    again->filter = std::move(g->filter);
+    again->group = std::move(g->group);
+    again->log = log;
+    g = std::move(again);
+    retry_groups_.push_back(log);
+  }
 }
 
 /// About once a second.

@@ -117,22 +117,17 @@ void Core::publish(MessageView m, bool insist) {
 }
 
 /// Stores a message of the broker itself.
-void Core::keep_own(const Route& route, const model::MessagePtr& m, bool insist) {
+void Core::keep_own(const Route& route, const model::MessagePtr& m, bool insist, Told told) {
   PendingPtr p;
   if (insist) {
     p = new Pending(ClientKey{}, 0);
     p->own = m;
-    p->waits = 0;
+    p->told = std::move(told);
   }
   const model::MessageView& v = m->view();
   if (v.retain) retain(m, p);
   if (v.qos > 0 && !route.logs.empty()) append(route, m, p);
-}
-
-/// The store may be back.
-void Core::keep_late() {
-  for (auto& m : std::exchange(late_, {}))
-    if (!m->view().expired(wall)) keep_own(*routes_.get(m->view().topic), m, true);
+  settle(p, {}, Reason::success);
 }
 
 bool Core::fan_out(Route& route, const MessageView& m, bool v5, const EncodedFrame& frame, std::uint8_t hops) {
@@ -420,10 +415,8 @@ void Core::settle(const PendingPtr& p, const result<void>& done, Reason refusal)
   }
   if (--p->waits > 0) return;
   if (p->own) {
-    if (p->unknown && late_.size() < kLate)
-      late_.push_back(p->own);
-    else if (p->unknown)
-      counters.dropped_store_refused.add();
+    if (p->unknown) return keep_late({p->own, std::move(p->told)});
+    if (p->told) p->told();
     return;
   }
   Channel* c = find(p->client);

@@ -204,6 +204,7 @@ void Membership::fenced(const char* why, Millis pause) {
   until_ = MonoTime::min();
   state_ = State::off;
   members_.clear();
+  burying_.clear();  // somebody else goes on with that
   listener_.on_lease(until_);
   listener_.on_fenced();
   again(loop_.now() + pause);
@@ -368,7 +369,7 @@ void Membership::fence(const std::string& node, std::uint64_t epoch) {
 void Membership::bury(const std::string& node, std::uint64_t epoch) {
   if (!burying_.emplace(node, epoch).second) return;
   listener_.clean_up(node, epoch, [this, self = self_, node, epoch] {
-    if (!*self) return;
+    if (!*self || !burying_.contains({node, epoch})) return;
     std::vector<std::string> keys = {keys_.node(node, "epoch"), keys_.node(node, "fenced"), keys_.inbox(node, "")};
     for (auto& from : names_) keys.push_back(keys_.inbox(node, from));
     keys.push_back(keys_.inbox(node, options_.node));

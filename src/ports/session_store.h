@@ -103,6 +103,13 @@ class SessionStore {
   virtual void take_due(WallTime now, Done<std::vector<Due>> done) = 0;
   /// The will was published in this turn.
   virtual void fired(std::uint64_t will) = 0;
+
+  /// A client with a volatile session has connected, by `connection`, with a will: where others can survive this node,
+  /// they publish it should the node die. Nobody waits for it.
+  virtual void keep_will(std::string_view /*client_id*/, std::string_view /*username*/, model::WillRecord /*will*/,
+                         std::uint64_t /*connection*/) {}
+  /// The will of that connection was published, or is not to be. A later connection's stays.
+  virtual void forget_will(std::string_view /*client_id*/, std::uint64_t /*connection*/) {}
 };
 
 }  // namespace sb::ports

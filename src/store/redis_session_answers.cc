@@ -43,7 +43,9 @@ bool read_record(Reply::View flat, RecordHead& head, SessionImage& image) {
 redis::Target::Taken SessionRow::answered(Batch& b, Outcome& o) {
   auto& p = static_cast<Piece&>(b);
   auto taken = Taken::yes;
-  if (!o.done()) {
+  if (p.life != rows_.life()) {
+    if (!o.done() && !o.refused_as(Refusal::other)) return Taken::repair;
+  } else if (!o.done()) {
     if (!o.refused_as(Refusal::other)) return Taken::repair;
     // Nothing that would pass.
     log::error("session record refused client={} error=\"{}\"", log::name(session_.client_id), o.text());

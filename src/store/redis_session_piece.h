@@ -16,6 +16,7 @@ struct SessionRow::Piece final : redis::Batch {
   enum class Kind : std::uint8_t { claim, change, end, take, fired, taken };
   explicit Piece(Kind k) : kind(k) {}
   const Kind kind;
+  std::uint64_t life = 0;  ///< of the node, in which it was made
   bool has_answer = false;
   std::uint64_t epoch = 0;                        ///< change, end, and a claim that was answered
   std::vector<std::unique_ptr<SessionJob>> jobs;  ///< who is to be told; one, but for changes

@@ -33,6 +33,20 @@ void SessionRow::give(std::unique_ptr<SessionJob> job) {
 
 void SessionRow::check() { repair(); }
 
+void SessionRow::end_life(std::vector<std::unique_ptr<SessionJob>>& unanswered) {
+  *self_ = nullptr;  // what is being read is for nobody
+  self_ = std::make_shared<SessionRow*>(this);
+  busy_ = rewrite_ = false;
+  covered_ = 0;
+  auto take = [&](auto& from) {
+    for (auto& job : from) unanswered.push_back(std::move(job));
+    from.clear();
+  };
+  for (Piece* p : open_) take(p->jobs);
+  take(jobs_);
+  if (unused()) rows_.unused(session_, false);
+}
+
 std::string SessionRow::mark(std::uint64_t nonce) const {
   return fmt::format("{} {} {}", rows_.node_epoch(), nonce, rows_.node());
 }
@@ -83,6 +97,7 @@ std::unique_ptr<Batch> SessionRow::next() {
     std::erase_if(repeats_, [this](std::uint64_t number) { return number <= dropped(); });
     repeats_.push_back(last_number() + 1);
   }
+  p->life = rows_.life();
   p->bytes = sizeof(Piece) + 64;
   for (auto& [field, value] : p->fields) p->bytes += field.size() + (value ? value->size() : 0) + 64;
   open_.push_back(p.get());
@@ -127,6 +142,11 @@ void SessionRow::encode(const Batch& b, Sending how, Words& out) {
   auto& p = static_cast<const Piece&>(b);
   const bool numbered = p.kind == Piece::Kind::change || (p.kind == Piece::Kind::claim && p.has_answer);
   sent_ = Sent::itself;
+  if (p.life != rows_.life()) {
+    sent_ = Sent::nothing;
+    out.add("EXISTS").add(key());
+    return;
+  }
   if (numbered) {
     const bool mine = session_.owned && session_.owned->epoch == p.epoch;
     if (mine && rewrite_) {
@@ -217,6 +237,7 @@ void SessionRow::confirmed(Batch& b) {
   auto& p = static_cast<Piece&>(b);
   open_.remove(&p);
   auto jobs = std::exchange(p.jobs, {});
+  if (p.life != rows_.life()) jobs.clear();  // all were told when that life ended
   if (p.kind == Piece::Kind::fired || p.kind == Piece::Kind::taken || p.kind == Piece::Kind::take) {
     // Their commands need them, should they be repeated.
     p.jobs = std::move(jobs);
@@ -236,6 +257,7 @@ void SessionRow::confirmed(Batch& b) {
       }
       break;
     case Piece::Kind::end:
+      if (jobs.empty()) break;
       static_cast<EndJob&>(*jobs.front())
           .done(p.why ? result<void>(p.why) : result<void>(), p.why ? 0 : p.incarnation, std::move(p.filters));
       break;
@@ -244,6 +266,7 @@ void SessionRow::confirmed(Batch& b) {
         if (auto done = std::exchange(static_cast<TakeJob&>(*p.jobs.front()).done, nullptr)) done(std::move(p.take));
       break;
     case Piece::Kind::taken:
+      if (p.jobs.empty()) break;
       if (auto done = std::exchange(static_cast<TakenJob&>(*p.jobs.front()).done, nullptr)) done();
       break;
     case Piece::Kind::fired:

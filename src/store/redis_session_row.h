@@ -36,7 +36,8 @@ struct ClaimAnswer {
 
 /// What was due of a session.
 struct TakeAnswer {
-  bool gone = false;  ///< there is no record
+  bool failed = false;  ///< nothing is known, and nothing was taken
+  bool gone = false;    ///< there is no record
   bool ended = false;
   std::vector<FiredWill> wills;
   std::uint64_t incarnation = 0;     ///< ended
@@ -106,6 +107,8 @@ class SessionRows {
  public:
   virtual std::string_view node() const = 0;
   virtual std::uint64_t node_epoch() const = 0;
+  /// Counts how often the node was buried: what was asked in an earlier life of it is not written any more.
+  virtual std::uint64_t life() const = 0;
   /// Remembers that this owner ("epoch node") is met.
   virtual void met(std::string_view owner) = 0;
   /// Adds pairs of the owners that are met, and when they died.
@@ -140,6 +143,8 @@ class SessionRow final : public redis::Target {
   bool unused() const { return idle() && jobs_.empty() && !busy_; }
   /// Redis has all that was asked for.
   bool settled() const { return open_.empty() && jobs_.empty() && !busy_ && !in_doubt(); }
+  /// The node was buried. What nobody was told of goes to `unanswered`; nothing of it is written, or written again.
+  void end_life(std::vector<std::unique_ptr<SessionJob>>& unanswered);
 
  private:
   /// What the last command of a batch was.

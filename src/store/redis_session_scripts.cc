@@ -75,6 +75,9 @@ local function leave(s, died)
   s.expires = s.expiry == 4294967295 and never or died + s.expiry * 1000
   s.due = died + s.delay * 1000
 end
+local function left(s)
+  return '0 ' .. s.inc .. ' ' .. word(s.expires) .. ' ' .. word(s.due) .. ' ' .. text(s.expiry) .. ' ' .. text(s.delay)
+end
 local function subscriptions()
   local all = redis.call('HGETALL', key)
   local found = {}
@@ -230,10 +233,11 @@ if s.connected then
   local died = death(owner)
   if owner == me and ARGV[5] == '1' then
     leave(s, now)
-    redis.call('HSET', key, 't', '0 ' .. s.inc .. ' ' .. word(s.expires) .. ' ' .. word(s.due) .. ' ' ..
-               text(s.expiry) .. ' ' .. text(s.delay))
+    redis.call('HSET', key, 't', left(s))
   elseif died and died < never then
+    -- What its owner still had on the way, or writes when it wakes up, comes too late from here on.
     leave(s, died)
+    redis.call('HSET', key, 'e', text(math.max(tonumber(f['e']) + 1, ms())), 't', left(s))
   end
 end
 if #unknown > 0 then return {'who', unpack(unknown)} end

@@ -23,6 +23,7 @@ constexpr std::size_t kMet = 32;  ///< owners that are remembered
 constexpr std::size_t kChecksATick = 500;
 constexpr std::size_t kSettling = 20'000;
 constexpr std::uint32_t kForever = 0xFFFFFFFF;
+constexpr std::uint64_t kOfRecord = 0;  ///< in place of a connection: of the session that is connected
 
 std::string member_of(const std::string& client_id, std::uint64_t incarnation) {
   return client_id + '#' + std::to_string(incarnation);
@@ -123,9 +124,9 @@ bool RedisSessions::away() {
   const MonoTime now = writer_.loop().now();
   if (now - kTick >= away_asked_) {
     away_asked_ = now;
-    away_ = life_.epoch() == 0 || !writer_.trouble().empty();
+    away_ = !writer_.trouble().empty();
   }
-  return away_ || !writer_.has_room();
+  return away_ || life_.epoch() == 0 || !writer_.has_room();
 }
 
 /// How long an entry of a connected session may stand before it is looked at again.
@@ -139,7 +140,7 @@ void RedisSessions::leave_logs(const std::string& client_id, std::uint64_t incar
 
 ports::SessionStore::Will RedisSessions::register_will(const std::string& client_id, FiredWill&& w) {
   const std::uint64_t id = next_will_++;
-  firing_[id] = {client_id, std::move(w.number), {}};
+  firing_[id] = {client_id, std::move(w.number), {}, {}};
   return {id, std::move(w.will.username), std::move(w.will.record)};
 }
 
@@ -163,7 +164,7 @@ void RedisSessions::claim_now(Claim c, Done<Claimed> done) {
   // What only ends a session is done when Redis is back; its will is given by take_due() then.
   if (gone && (c.durable || !c.clean || !writer_.has_room() || life_.epoch() == 0))
     return done(make_error_code(errc::unavailable));
-  if (c.durable && c.will.message) wills_.keep(c.client_id, {}, nullptr);
+  if (c.durable && c.will.message) wills_.keep(c.client_id, kOfRecord, {}, nullptr);
   const MonoTime until = writer_.loop().now() + (c.durable ? kDurableWaits : kVolatileWaits);
   auto w = std::make_shared<Waiting>(Waiting{std::move(done), until, c.durable, c.expiry});
   if (gone)
@@ -224,7 +225,7 @@ void RedisSessions::change(std::string_view client_id, std::uint64_t epoch, Sess
   auto taken = std::exchange(c.group_taken, {});
   std::size_t waits = 1;
   WallTime due = kNoExpiry;
-  if (c.left || (c.will && !c.will->message)) wills_.forget(client_id);
+  if (c.left || (c.will && !c.will->message)) wills_.forget(client_id, kOfRecord);
   if (c.left) {
     due = std::min(c.left->expires_at, c.left->will_due);
     waits += due != kNoExpiry;
@@ -267,7 +268,7 @@ void RedisSessions::end(std::string_view client_id, std::uint64_t epoch, Done<vo
   job->done = [this, id = std::string(client_id), done = std::move(done)](result<void> r, std::uint64_t incarnation,
                                                                           std::vector<std::string> filters) {
     if (incarnation) {
-      wills_.forget(id);
+      wills_.forget(id, kOfRecord);
       if (!id.starts_with('\0')) count(-1);
       leave_logs(id, incarnation, filters);
       // The entry goes when its time has come: who makes the next session relies on it, and may be at it.
@@ -289,7 +290,7 @@ void RedisSessions::fired(std::uint64_t will) {
   auto it = firing_.find(will);
   if (it == firing_.end()) return;
   if (!it->second.node.empty()) {
-    wills_.done(it->second.node, it->second.client_id);
+    wills_.done(it->second.node, {it->second.client_id, {}, it->second.mark});
     firing_.erase(it);
     return;
   }
@@ -337,7 +338,7 @@ void RedisSessions::read(const std::string& key, std::vector<std::string> words,
 
 void RedisSessions::lost(const StoredSession& s, std::uint64_t epoch) {
   ++stats_.lost;
-  wills_.forget(s.client_id);
+  wills_.forget(s.client_id, kOfRecord);
   if (watcher_) watcher_->on_lost(s.client_id, epoch);
 }
 

@@ -31,6 +31,8 @@ class SessionWatcher {
   /// Two nodes have claimed a session, since Redis had forgotten one claim: `node` has lost it to this node, and has to
   /// be told; its epoch was this one, so that a kick with a higher one holds there.
   virtual void on_displaced(std::string_view node, std::string_view client_id, std::uint64_t epoch) = 0;
+  /// Redis has forgotten wills that are kept there for this node (keep_will): all of them are to be kept again.
+  virtual void on_wills_forgotten() {}
 
  protected:
   ~SessionWatcher() = default;
@@ -68,14 +70,26 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   void take_due(WallTime now, Done<std::vector<Due>> done) override;
   void fired(std::uint64_t will) override;
 
-  /// A volatile session with a will is connected here, or no more: should the node die, others publish it. `confirmed`
-  /// may be null.
-  void keep_will(std::string_view client_id, std::string_view username, const model::WillRecord& will,
-                 std::function<void()> confirmed);
-  void forget_will(std::string_view client_id) { wills_.forget(client_id); }
-  /// What is due of those who were connected to a node with a will when it died. Each will is given to one node only,
-  /// and again when that one died before fired(). Until the answer is empty; errc::unavailable: later again.
-  void take_wills(std::string_view node, std::uint64_t epoch, WallTime now, Done<std::vector<Due>> done);
+  void keep_will(std::string_view client_id, std::string_view username, model::WillRecord will,
+                 std::uint64_t connection) override {
+    wills_.keep(client_id, connection, encode_will(username, will), nullptr);
+  }
+  void forget_will(std::string_view client_id, std::uint64_t connection) override {
+    wills_.forget(client_id, connection);
+  }
+  /// Wills of those who were connected to a node when it died.
+  struct LeftWills {
+    std::vector<Due> of_clients;  ///< whose sessions were volatile: whether they are connected again is not asked here
+    std::vector<Due> of_records;  ///< due now; what has a delay comes by take_due()
+    bool more = false;  ///< ask again in a moment: there are more, or others are at some that may not live to do it
+  };
+  /// A part of what that node left behind with this epoch, and those before. Each will is given to one node only, and
+  /// again when that one died before fired(). errc::unavailable: later again.
+  void take_wills(std::string_view node, std::uint64_t epoch, WallTime now, Done<LeftWills> done);
+
+  /// The others have buried this node: nothing of what it owned is its own any more, nothing that was asked in its name
+  /// is written, and who waits for an answer is refused. NodeLife::epoch() is 0, until it has another one.
+  void end_life();
 
   /// Redis may have lost records of sessions that nobody has written to lately (it was started again, or has a new
   /// history): all that are connected here are compared, paced.
@@ -85,7 +99,10 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   // --- RedisPart
   void on_tick() override {}
   /// What is there now may be less than what was there before.
-  void on_connected() override { check_records(); }
+  void on_connected() override {
+    check_records();
+    check_wills();
+  }
   bool busy() const override { return !waiting_.empty(); }
 
   /// How many there are is known, so that any() and the limit hold.
@@ -121,11 +138,13 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   void count(std::int64_t by);
   void drop_unused(StoredSession& s);
   void check_some();
+  void check_wills();
   static Millis look_again(std::uint32_t expiry);
 
   // --- SessionRows
   std::string_view node() const override { return life_.name(); }
   std::uint64_t node_epoch() const override { return life_.epoch(); }
+  std::uint64_t life() const override { return lives_; }
   void met(std::string_view owner) override;
   void add_known(redis::Words& out) override;
   error_code may_create(const StoredSession& s, WallTime now, std::function<void()> done) override;
@@ -148,13 +167,14 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   std::deque<std::string> met_;  ///< owners, the last ones first
   struct Firing {
     std::string client_id, number;
-    std::string node;  ///< it is of a volatile session there
+    std::string node, mark;  ///< it is of a volatile session there
   };
   absl::flat_hash_map<std::uint64_t, Firing> firing_;
   std::vector<Due> unfired_;         ///< wills that nobody has been given yet
   std::vector<std::string> unused_;  ///< client ids, to be looked at
   std::vector<std::string> to_check_;
   std::uint64_t next_nonce_, next_will_ = 1;
+  std::uint64_t lives_ = 0;
   Stats stats_;
   bool counted_ = false;
   std::atomic<std::int64_t> count_{0};

@@ -2,6 +2,7 @@
 // What is due of sessions that nobody is connected to: their wills, and their end.
 #include <algorithm>
 
+#include "base/log.h"
 #include "ports/errc.h"
 #include "store/redis_sessions.h"
 
@@ -9,6 +10,7 @@ namespace sb::store {
 namespace {
 
 constexpr std::size_t kOfAShard = 100;  ///< entries that one call looks at
+constexpr Millis kLater{30'000};        ///< until a session is looked at again that could not be
 
 }  // namespace
 
@@ -39,6 +41,7 @@ void RedisSessions::take_due(WallTime now, Done<std::vector<Due>> done) {
       ++taking->waits;
       if (skip(e, taking)) continue;
       look(e.client_id, taking, [this, e, taking](TakeAnswer& a) {
+        if (a.failed) a.again = taking->now + kLater;
         schedule_.looked(e, a.gone ? std::nullopt : a.again, [taking] { taking->end(); });
       });
     }
@@ -77,30 +80,41 @@ void RedisSessions::look(const std::string& client_id, const std::shared_ptr<Tak
   give(client_id, std::move(job));
 }
 
-void RedisSessions::keep_will(std::string_view client_id, std::string_view username, const model::WillRecord& will,
-                              std::function<void()> confirmed) {
-  wills_.keep(client_id, encode_will(username, will), std::move(confirmed));
+void RedisSessions::check_wills() {
+  wills_.check([this] {
+    log::warn("redis has forgotten wills: they are stored again");
+    for (auto& [id, s] : sessions_)
+      if (s->owned && s->owned->image.connected()) wills_.keep_again(s->client_id);
+    if (watcher_) watcher_->on_wills_forgotten();
+  });
 }
 
-void RedisSessions::take_wills(std::string_view node, std::uint64_t epoch, WallTime now, Done<std::vector<Due>> done) {
+void RedisSessions::take_wills(std::string_view node, std::uint64_t epoch, WallTime now, Done<LeftWills> done) {
+  auto left = std::make_shared<LeftWills>();
   auto taking = std::make_shared<Taking>();
   taking->now = now;
-  taking->done = std::move(done);
-  auto found = [this, node = std::string(node), taking](std::optional<std::vector<RedisWills::Taken>> page) {
-    if (!page) return taking->done(make_error_code(ports::errc::unavailable));
-    for (auto& t : *page) {
+  taking->done = [left, done = std::move(done)](result<std::vector<Due>> of_records) {
+    if (!of_records) return done(of_records.error());
+    left->of_records = std::move(*of_records);
+    done(std::move(*left));
+  };
+  auto found = [this, node = std::string(node), taking, left,
+                life = lives_](std::optional<RedisWills::Found> page) mutable {
+    if (!page || life != lives_) return taking->done(make_error_code(ports::errc::unavailable));
+    left->more = page->more;
+    for (auto& t : page->taken) {
       if (t.will) {
         const std::uint64_t id = next_will_++;
-        firing_[id] = {t.client_id, {}, node};
-        Will w{id, std::move(t.will->username), std::move(t.will->record)};
-        taking->found.emplace_back(taking->now, Due{t.client_id, std::move(w), false});
+        firing_[id] = {t.client_id, {}, node, t.mark};
+        left->of_clients.push_back({t.client_id, {id, std::move(t.will->username), std::move(t.will->record)}, false});
         continue;
       }
       ++taking->waits;
-      look(t.client_id, taking, [this, node, id = t.client_id, taking](TakeAnswer& a) {
-        // From here on the record and the schedule know of it.
-        wills_.done(node, id);
-        if (a.again) schedule_.lower(id, *a.again, nullptr);
+      look(t.client_id, taking, [this, node, t, taking](TakeAnswer& a) {
+        if (!a.failed) {  // from here on the record and the schedule know of it
+          wills_.done(node, t);
+          if (a.again) schedule_.lower(t.client_id, *a.again, nullptr);
+        }
         taking->end();
       });
     }

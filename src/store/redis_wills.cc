@@ -20,10 +20,20 @@ constexpr Millis kAnswer{10000};
 constexpr const char* kPage = "200";
 
 const std::shared_ptr<const redis::Script>& set_script() {
-  // how many go, their names, then names and values
+  // wills epoch fenced; the writer's epoch (0: another node), how many go and how many of those that were taken, names,
+  // names and marks, then names and values
   static const auto s = std::make_shared<const redis::Script>(R"(
-local from = 2 + tonumber(ARGV[1])
-for i = 2, from - 1, 1000 do redis.call('HDEL', KEYS[1], unpack(ARGV, i, math.min(i + 999, from - 1))) end
+local e = tonumber(ARGV[1])
+if e > 0 and (tonumber(redis.call('GET', KEYS[2]) or '0') > e or tonumber(redis.call('GET', KEYS[3]) or '0') >= e) then
+  return 'over'
+end
+local taken = 4 + tonumber(ARGV[2])
+local from = taken + 2 * tonumber(ARGV[3])
+for i = 4, taken - 1, 1000 do redis.call('HDEL', KEYS[1], unpack(ARGV, i, math.min(i + 999, taken - 1))) end
+for i = taken, from - 1, 2 do
+  local value = redis.call('HGET', KEYS[1], ARGV[i])
+  if value and string.sub(value, 1, #ARGV[i + 1]) == ARGV[i + 1] then redis.call('HDEL', KEYS[1], ARGV[i]) end
+end
 for i = from, #ARGV, 1000 do redis.call('HSET', KEYS[1], unpack(ARGV, i, math.min(i + 999, #ARGV))) end
 return 'done')");
   return s;
@@ -61,43 +71,69 @@ struct Parts {
 /// The entries of one node: the last that was said of each client goes in one command.
 class RedisWills::Row final : public redis::Target {
  public:
-  using Target::Target;
-  void set(std::string_view client_id, std::optional<std::string> value, std::function<void()> confirmed) {
-    waiting_[client_id] = std::move(value);
+  /// What becomes of an entry.
+  struct Change {
+    enum class What : std::uint8_t { kept, gone, done } what = What::gone;
+    std::string text;  ///< kept: its value; done: with what it has to begin
+  };
+  /// `epoch`: of this life of the node that they belong to; 0: of another node.
+  Row(redis::Writer& w, const RedisKeys& keys, std::string_view node, std::uint64_t epoch)
+      : Target(w, keys.node(node, "wills")),
+        epoch_(epoch),
+        epoch_key_(keys.node(node, "epoch")),
+        fenced_key_(keys.node(node, "fenced")) {}
+  void set(std::string_view client_id, Change c, std::function<void()> confirmed) {
+    auto [it, is_new] = waiting_.try_emplace(client_id);
+    // What is kept meanwhile takes the place of what is done.
+    if (is_new || c.what != Change::What::done) it->second = std::move(c);
     if (confirmed) told_.push_back(std::move(confirmed));
     ready();
   }
+  std::uint64_t epoch() const { return epoch_; }
 
  private:
+  using What = Change::What;
   struct Piece final : Batch {
-    StringMap<std::optional<std::string>> entries;
+    StringMap<Change> entries;
     std::vector<std::function<void()>> told;
   };
   std::unique_ptr<Batch> next() override {
     if (waiting_.empty()) return nullptr;
     auto p = std::make_unique<Piece>();
-    p->entries = std::exchange(waiting_, {});
-    p->told = std::exchange(told_, {});
     p->bytes = sizeof(Piece);
-    for (auto& [id, value] : p->entries) p->bytes += 80 + id.size() + (value ? value->size() : 0);
+    while (!waiting_.empty() && p->entries.size() < kEntries) {
+      auto entry = waiting_.extract(waiting_.begin());
+      p->bytes += 96 + entry.key().size() + entry.mapped().text.size();
+      p->entries.insert(std::move(entry));
+    }
+    if (waiting_.empty()) p->told = std::exchange(told_, {});
     return p;
   }
   void encode(const Batch& b, Sending, Words& out) override {
     auto& entries = static_cast<const Piece&>(b).entries;
-    std::size_t gone = 0;
-    for (auto& [id, value] : entries) gone += !value;
-    out.add("EVALSHA").add(set_script()->sha).add("1").add(key()).number(gone);
-    for (auto& [id, value] : entries)
-      if (!value) out.add(id);
-    for (auto& [id, value] : entries)
-      if (value) out.add(id).add(*value);
+    std::size_t gone = 0, done = 0;
+    for (auto& [id, c] : entries) {
+      gone += c.what == What::gone;
+      done += c.what == What::done;
+    }
+    out.add("EVALSHA").add(set_script()->sha).add("3").add(key()).add(epoch_key_).add(fenced_key_);
+    out.number(epoch_).number(gone).number(done);
+    for (auto& [id, c] : entries)
+      if (c.what == What::gone) out.add(id);
+    for (auto& [id, c] : entries)
+      if (c.what == What::done) out.add(id).add(c.text);
+    for (auto& [id, c] : entries)
+      if (c.what == What::kept) out.add(id).add(c.text);
   }
   void confirmed(Batch& b) override {
     for (auto& f : std::exchange(static_cast<Piece&>(b).told, {})) f();
   }
   void encode_last(Words&) override {}
 
-  StringMap<std::optional<std::string>> waiting_;
+  static constexpr std::size_t kEntries = 500;  ///< of one command
+  const std::uint64_t epoch_;
+  const std::string epoch_key_, fenced_key_;
+  StringMap<Change> waiting_;
   std::vector<std::function<void()>> told_;
 };
 
@@ -112,32 +148,64 @@ RedisWills::~RedisWills() { *self_ = nullptr; }
 std::vector<std::shared_ptr<const redis::Script>> RedisWills::scripts() { return {set_script(), take_script()}; }
 
 RedisWills::Row& RedisWills::row(std::string_view node) {
-  auto it = rows_.find(node);
-  if (it == rows_.end()) it = rows_.emplace(node, std::make_unique<Row>(writer_, keys_.node(node, "wills"))).first;
-  return *it->second;
+  const std::uint64_t epoch = node == life_.name() ? life_.epoch() : 0;
+  auto& row = rows_[std::string(node)];
+  if (!row || row->epoch() != epoch) row = std::make_unique<Row>(writer_, keys_, node, epoch);
+  return *row;
 }
 
-void RedisWills::keep(std::string_view client_id, std::string will, std::function<void()> confirmed) {
-  row(life_.name()).set(client_id, fmt::format("{} -\n{}", life_.epoch(), will), std::move(confirmed));
+void RedisWills::keep(std::string_view client_id, std::uint64_t connection, std::string will,
+                      std::function<void()> confirmed) {
+  if (life_.epoch() == 0) return;  // whoever is connected has to go
+  kept_[hash_bytes(client_id)] = connection;
+  row(life_.name())
+      .set(client_id, {Row::Change::What::kept, fmt::format("{} -\n{}", life_.epoch(), will)}, std::move(confirmed));
 }
 
-void RedisWills::forget(std::string_view client_id) { row(life_.name()).set(client_id, std::nullopt, nullptr); }
+void RedisWills::forget(std::string_view client_id, std::uint64_t connection) {
+  const auto it = kept_.find(hash_bytes(client_id));
+  if (it == kept_.end() || it->second != connection) return;
+  kept_.erase(it);
+  if (life_.epoch() > 0) row(life_.name()).set(client_id, {}, nullptr);
+}
 
-void RedisWills::done(std::string_view node, std::string_view client_id) {
-  row(node).set(client_id, std::nullopt, nullptr);
+void RedisWills::check(std::function<void()> fewer) {
+  if (kept_.empty() || life_.epoch() == 0) return;
+  const std::string key = keys_.node(life_.name(), "wills");
+  writer_.client().call(
+      {"HLEN", key}, key, kAnswer,
+      [self = self_, fewer = std::move(fewer)](Outcome& o) {
+        if (!*self || !o.done()) return;
+        const auto there = static_cast<std::size_t>(o.value().integer().value_or(0));
+        if (there < (*self)->kept_.size()) fewer();
+      },
+      redis::kControl);
+}
+
+void RedisWills::keep_again(std::string_view client_id) {
+  const auto it = kept_.find(hash_bytes(client_id));
+  if (it != kept_.end()) keep(client_id, it->second, {}, nullptr);
+}
+
+void RedisWills::done(std::string_view node, const Taken& entry) {
+  row(node).set(entry.client_id, {Row::Change::What::done, entry.mark}, nullptr);
+}
+
+void RedisWills::end_life() {
+  rows_.clear();
+  kept_.clear();
 }
 
 struct RedisWills::Paging {
   std::string node, key, cursor = "0";
   std::uint64_t epoch = 0;
-  std::function<void(std::optional<std::vector<Taken>>)> done;
-  std::vector<Taken> found;
+  std::function<void(std::optional<Found>)> done;
+  Found found;
   std::size_t waits = 0;
   bool failed = false;
 };
 
-void RedisWills::take(std::string node, std::uint64_t epoch,
-                      std::function<void(std::optional<std::vector<Taken>>)> done) {
+void RedisWills::take(std::string node, std::uint64_t epoch, std::function<void(std::optional<Found>)> done) {
   auto p = std::make_shared<Paging>();
   p->key = keys_.node(node, "wills");
   p->node = std::move(node);
@@ -162,7 +230,7 @@ void RedisWills::read_page(const std::shared_ptr<Paging>& p) {
 void RedisWills::end_page(const std::shared_ptr<Paging>& p) {
   if (--p->waits > 0) return;
   if (p->failed) return p->done(std::nullopt);
-  if (p->found.empty() && p->cursor != "0") return read_page(p);
+  if (p->found.taken.empty() && p->cursor != "0") return read_page(p);
   p->done(std::move(p->found));
 }
 
@@ -178,20 +246,21 @@ void RedisWills::taken(const std::shared_ptr<Paging>& p, Outcome& page) {
     const std::string value((*it).text());
     const Parts parts = Parts::of(value);
     if (parts.epoch > p->epoch) continue;
+    p->found.more = true;
     if (parts.holder != "-") {  // epoch/nonce/node
       const auto first = parts.holder.find('/'), second = parts.holder.find('/', first + 1);
       if (second == parts.holder.npos) continue;
       if (!life_.died(parts.holder.substr(second + 1), number_of(parts.holder.substr(0, first)))) continue;
     }
-    Taken t{client_id, parts.will.empty() ? std::nullopt : decode_will(parts.will)};
-    const std::string next =
-        fmt::format("{} {}/{}/{}\n{}", parts.epoch, life_.epoch(), nonce_++, life_.name(), parts.will);
+    const std::string mark = fmt::format("{} {}/{}/{}\n", parts.epoch, life_.epoch(), nonce_++, life_.name());
+    const std::string next = mark + std::string(parts.will);
+    Taken t{client_id, parts.will.empty() ? std::nullopt : decode_will(parts.will), mark};
     ++p->waits;
     writer_.client().call(
         {"EVALSHA", take_script()->sha, "1", p->key, client_id, value, next}, p->key, kAnswer,
         [self = self_, p, t = std::move(t)](Outcome& o) mutable {
           p->failed |= !o.done() || !*self;
-          if (o.done() && o.value().integer() == 1) p->found.push_back(std::move(t));
+          if (o.done() && o.value().integer() == 1) p->found.taken.push_back(std::move(t));
           if (*self)
             (*self)->end_page(p);
           else if (--p->waits == 0)

@@ -173,6 +173,14 @@ class ShardStores::Sessions final : public ports::SessionStore {
   void fired(std::uint64_t will) override {
     bridge_.tell([this, will] { to_.fired(will); });
   }
+  void keep_will(std::string_view client_id, std::string_view username, model::WillRecord will,
+                 std::uint64_t connection) override {
+    bridge_.tell([this, id = std::string(client_id), user = std::string(username), w = std::move(will),
+                  connection]() mutable { to_.keep_will(id, user, std::move(w), connection); });
+  }
+  void forget_will(std::string_view client_id, std::uint64_t connection) override {
+    bridge_.tell([this, id = std::string(client_id), connection] { to_.forget_will(id, connection); });
+  }
 
  private:
   ports::SessionStore& to_;

@@ -29,9 +29,19 @@ def redis_cluster(tmp_path_factory):
 @pytest.fixture(scope="module", params=KINDS)
 def cluster(request, tmp_path_factory):
     """Three brokers over a Redis in each of the topologies in turn, behind relays."""
+    yield from brokers_over(request.param, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory):
+    """Three brokers over one Redis, behind relays."""
+    yield from brokers_over("single", tmp_path_factory)
+
+
+def brokers_over(kind: str, tmp_path_factory):
     need_redis_store()
     need_redis()
-    made = Cluster(request.param, tmp_path_factory.mktemp(request.param), relayed=True)
+    made = Cluster(kind, tmp_path_factory.mktemp(kind), relayed=True)
     try:
         made.start()
         yield made

@@ -46,7 +46,29 @@ class Cluster {
     for (std::size_t s = 0; s < benches_[n]->shards(); ++s) benches_[n]->core(s).loop().post_fn([] {});
     settle();
   }
-  std::size_t sent = 0;  ///< messages on the bus, counted per receiver
+  /// The others publish these, should node `n` die: "client payload".
+  std::vector<std::string> wills(std::size_t n) {
+    std::vector<std::string> all;
+    for (auto& [id, w] : owners_.wills[n]) all.push_back(id + " " + w.second);
+    return all;
+  }
+  void forget_wills(std::size_t n) {
+    owners_.wills[n].clear();
+    for (std::size_t s = 0; s < benches_[n]->shards(); ++s) benches_[n]->core(s).keep_wills();
+  }
+  std::size_t changes(std::size_t n) { return owners_.changes[n]; }
+  /// Node `n` learns that the others have buried it.
+  void bury(std::size_t n) {
+    for (std::size_t s = 0; s < benches_[n]->shards(); ++s) benches_[n]->core(s).buried([this] { ++let_go_of; });
+    settle();
+  }
+  /// A second passes on node `n`.
+  void tick(std::size_t n) {
+    for (std::size_t s = 0; s < benches_[n]->shards(); ++s) benches_[n]->core(s).tick();
+    settle();
+  }
+  std::size_t let_go_of = 0;  ///< shards that were buried and have no clients any more
+  std::size_t sent = 0;       ///< messages on the bus, counted per receiver
 
  private:
   struct Link;
@@ -55,6 +77,9 @@ class Cluster {
     explicit Owners(ports::SessionStore& s) : to(s) {}
     ports::SessionStore& to;
     std::map<std::string, std::size_t> last;
+    std::map<std::size_t, std::size_t> changes;  ///< that each node asked for
+    /// Of volatile sessions, by node and client: connection and payload.
+    std::map<std::size_t, std::map<std::string, std::pair<std::uint64_t, std::string>>> wills;
     std::vector<std::unique_ptr<ports::SessionStore>> nodes;
   };
   struct Owned final : ports::SessionStore {
@@ -70,6 +95,7 @@ class Cluster {
       });
     }
     void change(std::string_view id, std::uint64_t epoch, ports::SessionChange c, Done<void> done) override {
+      ++owners.changes[node];
       owners.to.change(id, epoch, std::move(c), std::move(done));
     }
     void end(std::string_view id, std::uint64_t epoch, Done<void> done) override {
@@ -80,6 +106,13 @@ class Cluster {
     }
     void take_due(WallTime now, Done<std::vector<Due>> done) override { owners.to.take_due(now, std::move(done)); }
     void fired(std::uint64_t will) override { owners.to.fired(will); }
+    void keep_will(std::string_view id, std::string_view, model::WillRecord will, std::uint64_t connection) override {
+      owners.wills[node][std::string(id)] = {connection, std::string(will.message->view().payload)};
+    }
+    void forget_will(std::string_view id, std::uint64_t connection) override {
+      auto& wills = owners.wills[node];
+      if (auto it = wills.find(std::string(id)); it != wills.end() && it->second.first == connection) wills.erase(it);
+    }
     Owners& owners;
     const std::size_t node;
   };

@@ -280,6 +280,30 @@ TEST_F(Faults, OneOfTheNodesSurvivesAllOthers) {
   ASSERT_TRUE(nodes.until([&] { return server.ask({"HKEYS", "sb:{default}:nodes"}) == "b"; }));
 }
 
+TEST_F(Faults, ACleanUpIsGoneOnWithWhenWhoeverBeganItIsBuriedItself) {
+  RedisServer server;
+  Nodes nodes(url_of(server));
+  nodes.lease = Millis(1000);
+  nodes.three();
+  nodes[0].cleans = false;
+  const auto listed = [&] { return server.ask({"HEXISTS", "sb:{default}:nodes", "c"}) == "1"; };
+  nodes.kill("c");
+  ASSERT_TRUE(nodes.until([&] { return nodes[0].cleaning.size() == 1; }));
+  nodes.run_for(Millis(500));
+  EXPECT_TRUE(listed()) << "it is found while there is something to do";
+  nodes[1].cleans = false;
+  nodes.pause("a");
+  ASSERT_TRUE(nodes.until([&] { return nodes[1].cleaned.size() == 2; }));
+  EXPECT_TRUE(listed());
+  nodes.go_on("a");
+  ASSERT_TRUE(nodes.until([&] { return nodes[0].fences == 1; }));
+  for (auto& done : nodes[0].cleaning) done();  // of its earlier life
+  nodes.run_for(Millis(300));
+  EXPECT_TRUE(listed());
+  for (auto& done : std::exchange(nodes[1].cleaning, {})) done();
+  ASSERT_TRUE(nodes.until([&] { return !listed(); }));
+}
+
 TEST_F(Faults, ANodeFindsTheDeadOfBeforeAndIsIn) {
   RedisServer server;
   Nodes nodes(url_of(server));

@@ -45,7 +45,8 @@ class Node final : public Receiver, public store::LogsOfPeers {
   unsigned joins = 0, fences = 0, compares = 0, loads = 0;
   std::vector<std::pair<std::string, std::uint64_t>> cleaned;
   std::vector<std::shared_ptr<const ports::PeerBatch>> held;  ///< batches, while `hold`
-  bool hold = false, answers_kicks = true;
+  std::vector<std::function<void()>> cleaning;                ///< clean-ups under way, while not `cleans`
+  bool hold = false, answers_kicks = true, cleans = true;
 
   // --- what a shard would do
   /// To all members, or to one.
@@ -116,6 +117,7 @@ class Node final : public Receiver, public store::LogsOfPeers {
   void fenced() override { ++fences; }
   void clean_up(const std::string& node, std::uint64_t epoch, std::function<void()> done) override {
     cleaned.emplace_back(node, epoch);
+    if (!cleans) return cleaning.push_back(std::move(done));
     done();
   }
   // --- LogsOfPeers

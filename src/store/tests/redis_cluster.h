@@ -32,11 +32,13 @@ struct SaidLife final : NodeLife {
   }
   bool says_at_once = true;
   std::vector<std::pair<std::string, std::function<void(bool)>>> asked;
+  /// The next life of the node; 0: it is between two.
+  void begin(std::uint64_t epoch) { epoch_ = epoch; }
   std::map<std::pair<std::string, std::uint64_t>, WallTime> deaths;
 
  private:
   const std::string name_;
-  const std::uint64_t epoch_;
+  std::uint64_t epoch_;
 };
 
 /// A node of a cluster, with its sessions. It runs only while its own loop is turned: otherwise it hangs.
@@ -50,6 +52,7 @@ struct SessionNode : SessionWatcher {
     writer.start();
   }
   void on_lost(std::string_view id, std::uint64_t) override { lost.emplace_back(id); }
+  void on_wills_forgotten() override { ++forgotten; }
   void on_displaced(std::string_view node, std::string_view id, std::uint64_t epoch) override {
     displaced.push_back(std::string(node) + " " + std::string(id) + " " + std::to_string(epoch));
   }
@@ -108,6 +111,7 @@ struct SessionNode : SessionWatcher {
   MemoryLogs logs;
   RedisSessions sessions;
   std::vector<std::string> lost, displaced;
+  int forgotten = 0;
 };
 
 }  // namespace sb::store::test

@@ -25,6 +25,12 @@ std::string text(const SessionNode::Dues& all) {
   return s;
 }
 
+RedisSessions::LeftWills take_wills(SessionNode& n, const char* node, std::uint64_t epoch, WallTime t) {
+  auto left = n.ask<RedisSessions::LeftWills>([&](auto done) { n.sessions.take_wills(node, epoch, t, done); }).value();
+  std::sort(left.of_clients.begin(), left.of_clients.end(), [](auto& x, auto& y) { return x.client_id < y.client_id; });
+  return left;
+}
+
 SessionChange leave(WallTime expires, WallTime will_due) {
   SessionChange c;
   c.left = {expires, will_due};
@@ -120,16 +126,17 @@ TEST(RedisSessionsDue, SurvivorsTakeTheWillsOfADeadNodeOnce) {
   SessionChange in_order = leave(t + Seconds(5000), kNoExpiry);
   in_order.will = model::WillRecord{};
   ASSERT_EQ(a.change("left", left.record.epoch, in_order), error_code{});
-  int kept = 0;
   for (const char* id : {"volatile", "gone"})
-    a.sessions.keep_will(id, "user", SessionNode::request(id, false, "of nobody").will, [&] { ++kept; });
-  ASSERT_TRUE(a.loop.until([&] { return kept == 2; }));
-  a.sessions.forget_will("gone");
+    a.sessions.keep_will(id, "user", SessionNode::request(id, false, "of nobody").will, 5);
+  ASSERT_TRUE(a.loop.until([&] { return server.ask({"HLEN", a.keys.node("a", "wills")}) == "3"; }));
+  a.sessions.forget_will("gone", 5);
   ASSERT_TRUE(a.loop.until([&] { return server.ask({"HLEN", a.keys.node("a", "wills")}) == "2"; }));
+  bool more = false;
   auto take = [&](SessionNode& n) {
-    auto all =
-        n.ask<SessionNode::Dues>([&](auto done) { n.sessions.take_wills("a", 7, t + Seconds(2), done); }).value();
-    std::sort(all.begin(), all.end(), [](auto& x, auto& y) { return x.client_id < y.client_id; });
+    const auto found = take_wills(n, "a", 7, t + Seconds(2));
+    more = found.more;
+    SessionNode::Dues all = found.of_clients;
+    all.insert(all.begin(), found.of_records.begin(), found.of_records.end());
     return all;
   };
   for (auto* n : {&b, &c}) n->life.deaths[{"a", 7}] = t + Seconds(1);
@@ -137,7 +144,9 @@ TEST(RedisSessionsDue, SurvivorsTakeTheWillsOfADeadNodeOnce) {
   ASSERT_EQ(text(first), "durable will=of a record; volatile will=of nobody");
   EXPECT_EQ(first[1].will.username, "user");
   EXPECT_EQ(text(take(b)), "");
+  EXPECT_TRUE(more) << "until they are published";
   EXPECT_EQ(text(take(c)), "") << "b is at it";
+  EXPECT_TRUE(more) << "and may die over it";
   for (auto* n : {&a, &c}) n->life.deaths[{"b", 7}] = t + Seconds(2);
   const auto again = take(c);
   EXPECT_EQ(text(again), "volatile will=of nobody") << "b has died over it";
@@ -145,6 +154,66 @@ TEST(RedisSessionsDue, SurvivorsTakeTheWillsOfADeadNodeOnce) {
   c.sessions.fired(again.at(0).will.id);
   EXPECT_TRUE(c.loop.until([&] { return server.ask({"HLEN", a.keys.node("a", "wills")}) == "0"; }));
   EXPECT_EQ(text(take(c)), "");
+  EXPECT_FALSE(more);
+}
+
+TEST(RedisSessionsDue, AWillOfALaterConnectionIsNotForgottenWithTheEarlierOne) {
+  NEEDS_REDIS();
+  RedisServer server;
+  SessionNode a(server, "a"), b(server, "b");
+  const WallTime t = now();
+  auto keep = [&](const char* will, std::uint64_t connection) {
+    a.sessions.keep_will("c", "user", SessionNode::request("c", false, will).will, connection);
+  };
+  keep("first", 5);
+  keep("second", 6);
+  a.sessions.forget_will("c", 5);
+  a.sessions.keep_will("last", "user", SessionNode::request("last", false, "x").will, 7);
+  const std::string key = a.keys.node("a", "wills");
+  ASSERT_TRUE(a.loop.until([&] { return server.ask({"HEXISTS", key, "last"}) == "1"; }));
+  b.life.deaths[{"a", 7}] = t;
+  const auto taken = take_wills(b, "a", 7, t);
+  EXPECT_EQ(text(taken.of_clients), "c will=second; last will=x");
+  // A client that is back on the node's next life has its entry; the one that was taken goes, and no other.
+  server.ask({"HSET", key, "c", "8 -\nx"});
+  for (auto& w : taken.of_clients) b.sessions.fired(w.will.id);
+  ASSERT_TRUE(b.loop.until([&] { return server.ask({"HEXISTS", key, "last"}) == "0"; }));
+  EXPECT_EQ(server.ask({"HEXISTS", key, "c"}), "1");
+}
+
+TEST(RedisSessionsDue, WhatANodeWritesOfItsWillsAfterItsBurialIsRefused) {
+  NEEDS_REDIS();
+  for (const char* grave : {"fenced", "epoch"}) {
+    RedisServer server;
+    SessionNode a(server, "a");
+    const std::string key = a.keys.node("a", "wills");
+    a.sessions.keep_will("before", "user", SessionNode::request("c", false, "x").will, 5);
+    ASSERT_TRUE(a.loop.until([&] { return server.ask({"HLEN", key}) == "1"; }));
+    server.ask({"SET", a.keys.node("a", grave), grave == std::string("fenced") ? "7" : "8"});
+    a.sessions.forget_will("before", 5);
+    a.sessions.keep_will("after", "user", SessionNode::request("c", false, "x").will, 6);
+    a.claim("flushed");
+    EXPECT_EQ(server.ask({"HKEYS", key}), "before") << grave;
+  }
+}
+
+TEST(RedisSessionsDue, WillsThatRedisForgotAreAskedForAgain) {
+  NEEDS_REDIS();
+  RedisServer server;
+  redis::WriterOptions w;
+  w.keep = Seconds(0);  // what was written long ago
+  SessionNode a(server, "a", w);
+  const std::string key = a.keys.node("a", "wills");
+  a.claim("durable", false, "of a record");
+  a.sessions.keep_will("volatile", "user", SessionNode::request("c", false, "x").will, 5);
+  ASSERT_TRUE(a.loop.until([&] { return server.ask({"HLEN", key}) == "2"; }));
+  a.sessions.on_connected();
+  a.claim("another");
+  EXPECT_EQ(a.forgotten, 0);
+  server.ask({"DEL", key});
+  a.sessions.on_connected();
+  ASSERT_TRUE(a.loop.until([&] { return a.forgotten == 1; }));
+  ASSERT_TRUE(a.loop.until([&] { return server.ask({"HKEYS", key}) == "durable"; }));
 }
 
 TEST(RedisSessionsDue, NoSessionIsWithoutAnEntry) {
