@@ -3,12 +3,14 @@
 
 #include <algorithm>
 
+#include "app/peer_messages.h"
 #include "base/log.h"
 #include "store/redis_logs.h"
 
 namespace sb::app {
 namespace {
 
+constexpr Millis kLook{250};       // between two looks at how the node is
 constexpr Millis kPoll{50};        // until the retained topics are known
 constexpr Millis kLoad{5000};      // for one attempt to read the list of logs
 constexpr Seconds kUnheardOf{30};  // a node that nobody has heard of for so long is no more
@@ -22,15 +24,25 @@ ClusterNode::ClusterNode(broker::Node& node, cluster::Options options, std::func
 store::RedisCluster ClusterNode::make(io::EventLoop& loop, redis::Writer& writer, const store::RedisKeys& keys) {
   loop_ = &loop;
   cluster::Receiver& receiver = *this;
-  auto cluster = std::make_shared<cluster::Cluster>(loop, writer, keys, options_, receiver);
-  cluster_ = cluster.get();
-  return {this, cluster_, this, this, std::move(cluster)};
+  struct Owned {
+    Owned(io::EventLoop& l, redis::Writer& w, const store::RedisKeys& k, const cluster::Options& o,
+          cluster::Receiver& r)
+        : cluster(l, w, k, o, r), watch(l, w.client()) {}
+    cluster::Cluster cluster;
+    redis::ReplicationWatch watch;
+  };
+  auto owned = std::make_shared<Owned>(loop, writer, keys, options_, receiver);
+  cluster_ = &owned->cluster;
+  watch_ = &owned->watch;
+  return {this, cluster_, this, this, std::move(owned)};
 }
 
 void ClusterNode::join(const store::RedisStores& stores) {
   stores_ = stores;
   cluster_->set_logs(stores.logs);
   cluster_->start();
+  watch_->start();
+  look();
 }
 
 // ---------------------------------------------------------------- from other nodes
@@ -88,11 +100,13 @@ void ClusterNode::joined(std::uint64_t epoch) {
   log::info("cluster joined node={} epoch={} members={}", options_.node, epoch, cluster_->members().size() + 1);
   joined_ = true;
   stores_.logs->compare_heads();
+  look();
 }
 
 void ClusterNode::fenced() {
   log::warn("cluster node={} was given up by the others: its clients have to come again", options_.node);
   send_away_();
+  look();
 }
 
 /// Sessions and wills that the node has left are due by themselves: Sessions ask died().
@@ -100,6 +114,58 @@ void ClusterNode::clean_up(const std::string& node, std::uint64_t epoch, std::fu
   log::warn("cluster node={} epoch={} is no more", node, epoch);
   stores_.logs->compare_heads();
   done();
+}
+
+// ---------------------------------------------------------------- operators
+
+void ClusterNode::request(std::string_view kind, std::string_view body, std::function<void(std::string)> answer) {
+  if (!on_request_) return answer(refusal_text("it starts"));
+  on_request_(std::string(kind), std::string(body), std::move(answer));
+}
+
+void ClusterNode::look() {
+  loop_->timers().set(look_, loop_->now() + kLook);
+  Seen seen;
+  admin::ClusterStatus& c = seen.status.cluster;
+  c.member = cluster_->is_member();
+  c.fresh = cluster_->fresh(loop_->now());
+  c.epoch = cluster_->epoch();
+  c.routes = cluster_->own_routes();
+  c.peer_routes = cluster_->peer_routes();
+  for (auto& m : cluster_->members())
+    c.members.push_back({m.node, m.detail, m.epoch, m.waiting, m.backlog - m.waiting});
+  c.lost = cluster_->lost();
+  const cluster::Stats& s = cluster_->stats();
+  c.sent = s.messages_sent.get();
+  c.received = s.messages_received.get();
+  c.dropped = s.dropped_overflow.get() + s.dropped_malformed.get();
+  c.gaps = s.gaps.get();
+  const auto lag = stores_.logs->lag();
+  seen.status.logs = {lag.logs, lag.messages, lag.bytes, lag.waiting, lag.oldest};
+  for (auto& r : watch_->servers()) {
+    auto& server = seen.status.redis.emplace_back(admin::RedisServer{r.address, r.role, r.problem, {}});
+    for (auto& m : r.replicas) server.replicas.push_back({m.address, m.state, m.behind, m.seconds});
+  }
+  seen.others = cluster_->expected();
+  seen.lease_until = cluster_->lease_until();
+  seen.heard = cluster_->read_at();
+  std::lock_guard lock(mutex_);
+  seen_ = std::move(seen);
+}
+
+admin::SharedStatus ClusterNode::status() const {
+  const MonoTime now = std::chrono::time_point_cast<Millis>(std::chrono::steady_clock::now());
+  std::lock_guard lock(mutex_);
+  admin::SharedStatus s = seen_.status;
+  if (seen_.lease_until > now) s.cluster.lease = seen_.lease_until - now;
+  if (seen_.heard != MonoTime::min()) s.cluster.heard = std::max(now - seen_.heard, Millis(0));
+  s.cluster.fresh &= s.cluster.lease > Millis(0);
+  return s;
+}
+
+std::vector<std::string> ClusterNode::others() const {
+  std::lock_guard lock(mutex_);
+  return seen_.others;
 }
 
 // ---------------------------------------------------------------- what the stores ask
