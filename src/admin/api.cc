@@ -47,9 +47,15 @@ void say(const Reply& reply, unsigned status, const json::object& what) {
   reply(std::move(r));
 }
 
-std::string listed(const std::vector<std::string>& names) {
+/// "b: no answer, c: its reason": who has not said what was asked, "" = all have.
+template <class T>
+std::string missing(const Answers<T>& answers) {
   std::string out;
-  for (auto& n : names) out += (out.empty() ? "" : ", ") + n;
+  auto add = [&out](const std::string& node, std::string_view why) {
+    out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", node, why);
+  };
+  for (auto& n : answers.silent) add(n, "no answer");
+  for (auto& r : answers.refused) add(r.node, r.why);
   return out;
 }
 
@@ -187,7 +193,11 @@ void Api::status(const Request& r, const Parts&, const Reply& reply) const {
     if (failed(reply, answers.problem, node)) return;
     json::array nodes;
     for (auto& n : answers.nodes) nodes.emplace_back(to_json(n.node, n.value));
-    say(reply, 200, {{"node", asked}, {"nodes", std::move(nodes)}, {"silent", to_json(answers.silent)}});
+    say(reply, 200,
+        {{"node", asked},
+         {"nodes", std::move(nodes)},
+         {"silent", to_json(answers.silent)},
+         {"refused", to_json(answers.refused)}});
   });
 }
 
@@ -212,7 +222,11 @@ void Api::clients(const Request& r, const Parts&, const Reply& reply) const {
       for (auto& c : n.value.clients) clients.emplace_back(to_json(n.node, c));
       if (!n.value.next.empty()) next = n.value.next;
     }
-    say(reply, 200, {{"clients", std::move(clients)}, {"next", next}, {"silent", to_json(answers.silent)}});
+    say(reply, 200,
+        {{"clients", std::move(clients)},
+         {"next", next},
+         {"silent", to_json(answers.silent)},
+         {"refused", to_json(answers.refused)}});
   });
 }
 
@@ -227,8 +241,9 @@ void Api::kick(const Request& r, const Parts& parts, const Reply& reply) const {
       return say(reply, 200, {{"client_id", id}, {"node", n.node}, {"kicked", true}});
     }
     const std::string none = fmt::format("no client \"{}\" is connected", id);
-    if (answers.silent.empty()) return reply(error_response(404, none));
-    reply(error_response(504, none + " to the nodes that answered; these did not: " + listed(answers.silent)));
+    const std::string unknown = missing(answers);
+    if (unknown.empty()) return reply(error_response(404, none));
+    reply(error_response(504, none + " to the nodes that answered; it may be elsewhere: " + unknown));
   });
 }
 
@@ -237,7 +252,9 @@ void Api::drain(const Request& r, const Parts& parts, const Reply& reply, bool o
   const std::string& node = parts[0];
   control_.drain({node}, on, [reply, node, on, peer = r.peer](const Answers<DrainState>& answers) {
     if (failed(reply, answers.problem, node)) return;
-    if (answers.nodes.empty()) return reply(error_response(504, "node " + node + " does not answer"));
+    if (!answers.refused.empty()) return reply(error_response(502, missing(answers)));
+    if (answers.nodes.empty())
+      return reply(error_response(504, fmt::format("{}: no answer; it may still {}", node, on ? "drain" : "undrain")));
     const DrainState& s = answers.nodes.front().value;
     log::info("{} node={} by={} connections={}", on ? "drain" : "undrain", node, peer, s.connections);
     if (!s.problem.empty()) return reply(error_response(500, s.problem));

@@ -19,5 +19,6 @@ boost::json::object to_json(const std::string& node, const NodeStatus& s);
 boost::json::object to_json(const std::string& node, const model::ClientInfo& c);
 boost::json::object to_json(const std::string& node, const DrainState& s);
 boost::json::array to_json(const std::vector<std::string>& names);
+boost::json::array to_json(const std::vector<Refusal>& refusals);
 
 }  // namespace sb::admin

@@ -3,12 +3,14 @@
 
 #include <algorithm>
 
+#include "app/peer_messages.h"
 #include "base/log.h"
 #include "store/redis_logs.h"
 
 namespace sb::app {
 namespace {
 
+constexpr Millis kLook{250};  // between two looks at how the node is
 constexpr const char* kLetGo = "let go";
 constexpr Millis kPoll{50};        // until the retained topics are known
 constexpr Millis kLoad{5000};      // for one attempt to read the list of logs
@@ -23,9 +25,17 @@ ClusterNode::ClusterNode(broker::Node& node, cluster::Options options)
 store::RedisCluster ClusterNode::make(io::EventLoop& loop, redis::Writer& writer, const store::RedisKeys& keys) {
   loop_ = &loop;
   cluster::Receiver& receiver = *this;
-  auto cluster = std::make_shared<cluster::Cluster>(loop, writer, keys, options_, receiver);
-  cluster_ = cluster.get();
-  return {this, cluster_, this, this, std::move(cluster)};
+  struct Owned {
+    Owned(io::EventLoop& l, redis::Writer& w, const store::RedisKeys& k, const cluster::Options& o,
+          cluster::Receiver& r)
+        : cluster(l, w, k, o, r), watch(l, w.client()) {}
+    cluster::Cluster cluster;
+    redis::ReplicationWatch watch;
+  };
+  auto owned = std::make_shared<Owned>(loop, writer, keys, options_, receiver);
+  cluster_ = &owned->cluster;
+  watch_ = &owned->watch;
+  return {this, cluster_, this, this, std::move(owned)};
 }
 
 void ClusterNode::join(const store::RedisStores& stores) {
@@ -33,6 +43,8 @@ void ClusterNode::join(const store::RedisStores& stores) {
   left_behind_.open(*loop_, *cluster_, *stores.sessions);
   cluster_->set_logs(stores.logs);
   cluster_->start();
+  watch_->start();
+  look();
 }
 
 // ---------------------------------------------------------------- from other nodes
@@ -103,6 +115,7 @@ void ClusterNode::joined(std::uint64_t epoch) {
   stores_.logs->compare_heads();
   // Whoever left in order leaves nothing but what could not be published while Redis was away: nobody looks for that.
   left_behind_.add(options_.node, epoch - 1, [] {});
+  look();
 }
 
 /// Between a lease that ran out and this nothing was written. What waited to be is dropped here, before the node can be
@@ -116,6 +129,7 @@ void ClusterNode::fenced() {
     core->loop().post_fn(
         [this, core, store = loop_] { core->buried([this, store] { store->post_fn([this] { --sending_away_; }); }); });
   }
+  look();
 }
 
 /// Sessions that the node has left are due by themselves: the stores ask died().
@@ -125,9 +139,58 @@ void ClusterNode::clean_up(const std::string& node, std::uint64_t epoch, std::fu
   left_behind_.add(node, epoch, std::move(done));
 }
 
+// ---------------------------------------------------------------- questions of other nodes, and of operators
+
 void ClusterNode::request(std::string_view kind, std::string_view body, std::function<void(std::string)> answer) {
   if (kind == kLetGo) return let_go_here(body, std::move(answer));
-  if (kind == "connected") answer(left_behind_.connected(body));
+  if (kind == "connected") return answer(left_behind_.connected(body));
+  if (!on_request_) return answer(refusal_text("it starts"));
+  on_request_(std::string(kind), std::string(body), std::move(answer));
+}
+
+void ClusterNode::look() {
+  loop_->timers().set(look_, loop_->now() + kLook);
+  Seen seen;
+  admin::ClusterStatus& c = seen.status.cluster;
+  c.member = cluster_->is_member();
+  c.fresh = cluster_->fresh();
+  c.epoch = cluster_->epoch();
+  c.routes = cluster_->own_routes();
+  c.peer_routes = cluster_->peer_routes();
+  for (auto& m : cluster_->members())
+    c.members.push_back({m.node, m.detail, m.epoch, m.waiting, m.backlog - m.waiting});
+  c.lost = cluster_->lost();
+  const cluster::Stats& s = cluster_->stats();
+  c.sent = s.messages_sent.get();
+  c.received = s.messages_received.get();
+  c.dropped = s.dropped_overflow.get() + s.dropped_malformed.get();
+  c.gaps = s.gaps.get();
+  const auto lag = stores_.logs->lag();
+  seen.status.logs = {lag.logs, lag.messages, lag.bytes, lag.waiting, lag.oldest};
+  for (auto& r : watch_->servers()) {
+    auto& server = seen.status.redis.emplace_back(admin::RedisServer{r.address, r.role, r.problem, {}});
+    for (auto& m : r.replicas) server.replicas.push_back({m.address, m.state, m.behind, m.seconds});
+  }
+  seen.others = cluster_->expected();
+  seen.lease_until = cluster_->lease_until();
+  seen.heard = cluster_->read_at();
+  std::lock_guard lock(mutex_);
+  seen_ = std::move(seen);
+}
+
+admin::SharedStatus ClusterNode::status() const {
+  const MonoTime now = std::chrono::time_point_cast<Millis>(std::chrono::steady_clock::now());
+  std::lock_guard lock(mutex_);
+  admin::SharedStatus s = seen_.status;
+  if (seen_.lease_until > now) s.cluster.lease = seen_.lease_until - now;
+  if (seen_.heard != MonoTime::min()) s.cluster.heard = std::max(now - seen_.heard, Millis(0));
+  s.cluster.fresh &= s.cluster.lease > Millis(0);
+  return s;
+}
+
+std::vector<std::string> ClusterNode::others() const {
+  std::lock_guard lock(mutex_);
+  return seen_.others;
 }
 
 // ---------------------------------------------------------------- what the stores ask

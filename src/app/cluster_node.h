@@ -4,16 +4,19 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "admin/control.h"
 #include "app/left_behind.h"
 #include "broker/core.h"
 #include "cluster/cluster.h"
 #include "cluster/shard_peers.h"
+#include "redis/replication.h"
 #include "store/redis.h"
 
 namespace sb::app {
@@ -33,6 +36,15 @@ class ClusterNode final : cluster::Receiver, store::NodeLife, store::RetainedPee
   /// Says goodbye; `done` within about a second.
   void leave(std::function<void()> done) { cluster_->leave(std::move(done)); }
   cluster::Cluster& cluster() { return *cluster_; }
+
+  /// What another node asks: kind, body, and whom to answer, on any thread.
+  using OnRequest = std::function<void(std::string kind, std::string body, std::function<void(std::string)> answer)>;
+  /// Before the store thread starts: what is called there for requests of other nodes.
+  void set_requests(OnRequest f) { on_request_ = std::move(f); }
+  /// Any thread: how it was a moment ago. It waits for nobody.
+  admin::SharedStatus status() const;
+  /// Any thread: the other nodes that should answer when they are asked (Cluster::expected).
+  std::vector<std::string> others() const;
 
  private:
   // --- cluster::Receiver
@@ -63,6 +75,7 @@ class ClusterNode final : cluster::Receiver, store::NodeLife, store::RetainedPee
 
   void let_go_here(std::string_view body, std::function<void(std::string)> answer);
   void try_to_load();
+  void look();
 
   broker::Node& node_;
   const cluster::Options options_;
@@ -79,7 +92,21 @@ class ClusterNode final : cluster::Receiver, store::NodeLife, store::RetainedPee
   } poll_{*this};
   /// Lives of nodes that are over, or of which nobody has heard: since when that is known here.
   mutable std::map<std::pair<std::string, std::uint64_t>, std::pair<WallTime, bool>, std::less<>> ends_;
-  cluster::Cluster* cluster_ = nullptr;  ///< the stores have it
+  cluster::Cluster* cluster_ = nullptr;       ///< the stores have it
+  redis::ReplicationWatch* watch_ = nullptr;  ///< and this
+  OnRequest on_request_;
+  struct Look final : io::Timer {
+    explicit Look(ClusterNode& n) : node(n) {}
+    void on_timer() override { node.look(); }
+    ClusterNode& node;
+  } look_{*this};
+  struct Seen {
+    admin::SharedStatus status;  ///< without what depends on the time
+    std::vector<std::string> others;
+    MonoTime lease_until = MonoTime::min(), heard = MonoTime::min();
+  };
+  mutable std::mutex mutex_;
+  Seen seen_;  ///< under mutex_
 };
 
 }  // namespace sb::app

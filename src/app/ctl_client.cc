@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kMaxBody = 16 * 1024 * 1024;  // of a page of clients, whose names are long
 constexpr Millis kTimeout{10'000};
-constexpr std::size_t kMaxDepth = 8;
+constexpr std::size_t kMaxDepth = 16;
 
 /// The "error" of an answer.
 std::string error_of(const boost::json::object* json) {

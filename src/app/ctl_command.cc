@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <boost/json/serialize.hpp>
+#include <chrono>
 #include <cstdio>
 #include <memory>
 #include <thread>
@@ -19,8 +20,9 @@ namespace {
 namespace json = boost::json;
 
 constexpr const char* kFooter =
-    "Talks to the admin listener of a broker (admin.bind). Exit code 0: done; 1: refused, or not found; 2: no broker\n"
-    "answers, or wrong use.\n"
+    "Talks to the admin listener of a broker (admin.bind), any one of a cluster: what is asked is asked of all its\n"
+    "nodes. One that does not answer is named, and the exit code is 1 then. Exit code 0: done; 1: refused, not found,\n"
+    "or not all have answered; 2: no broker answers, or wrong use.\n"
     "\n"
     "Examples:\n"
     "  signalbox ctl status\n"
@@ -35,13 +37,15 @@ constexpr const char* kClientsFooter =
     "  signalbox ctl clients --filter sensor- --limit 20\n"
     "  signalbox ctl clients --limit 0 --json | jq -r '.clients[].client_id'";
 constexpr const char* kKickFooter =
-    "The client gets DISCONNECT 0x98 (MQTT 5) and may come back; bans.file keeps it out.\n"
+    "Wherever in the cluster it is connected. The client gets DISCONNECT 0x98 (MQTT 5) and may come back; bans.file\n"
+    "keeps it out.\n"
     "\n"
     "Examples:\n"
     "  signalbox ctl kick sensor-17\n"
     "  signalbox ctl kick -- -an-odd-name";
 constexpr const char* kDrainFooter =
     "The node takes no connections, and sends those that it has away at node.drain_rate. What is durable is saved.\n"
+    "Any node of its cluster can be asked. With --wait its progress goes to standard error.\n"
     "It goes on to run: undrain takes it into service again, SIGTERM ends it.\n"
     "\n"
     "Examples:\n"
@@ -49,10 +53,12 @@ constexpr const char* kDrainFooter =
     "  signalbox ctl drain broker-1 --wait && systemctl stop signalbox";
 constexpr const char* kUndrainFooter =
     "Examples:\n"
-    "  signalbox ctl undrain";
+    "  signalbox ctl undrain\n"
+    "  signalbox ctl undrain broker-1";
 
 constexpr std::size_t kPage = 1000;
-constexpr Millis kPoll{200};
+constexpr Millis kPoll{200}, kTell{1000};
+constexpr Seconds kPatience{15};  // with a node that does not answer while it drains
 
 struct Options {
   CtlOptions common;
@@ -80,19 +86,19 @@ int put(const Options& o, const json::object& answer, const std::string& text) {
 }
 
 /// What was found is printed all the same.
-int tell_silent(const json::object& answer, int code) {
-  const std::string silent = silent_text(answer);
-  return silent.empty() ? code : complain(kFailure, "these nodes did not answer: " + silent);
+int tell_missing(const json::object& answer, int code) {
+  const std::string missing = missing_text(answer);
+  return missing.empty() ? code : complain(kFailure, missing);
 }
 
 int status(CtlClient& c, const Options& o) {
   const Answer a = c.ask("GET", "/api/v1/status");
   if (!a.good()) return failed(a);
-  return tell_silent(a.json, put(o, a.json, status_text(a.json)));
+  return tell_missing(a.json, put(o, a.json, status_text(a.json)));
 }
 
 int clients(CtlClient& c, const Options& o) {
-  json::object all{{"clients", json::array()}, {"next", ""}, {"silent", json::array()}};
+  json::object all{{"clients", json::array()}, {"next", ""}, {"silent", json::array()}, {"refused", json::array()}};
   json::array& found = all["clients"].as_array();
   const std::size_t limit = o.limit ? o.limit : SIZE_MAX;
   std::string next;
@@ -104,13 +110,14 @@ int clients(CtlClient& c, const Options& o) {
     if (!a.good()) return failed(a);
     for (auto& client : array_of(a.json, "clients")) found.push_back(client);
     next = text_of(a.json, "next");
-    all["silent"] = array_of(a.json, "silent");
+    for (const char* list : {"silent", "refused"})  // a page names those that were asked for it
+      for (auto& item : array_of(a.json, list)) all[list].as_array().push_back(item);
   } while (!next.empty() && found.size() < limit);
   all["next"] = next;
   const int code = put(o, all, clients_text(found));
   if (!next.empty() && !o.common.json)
     fmt::print(stderr, "signalbox ctl: there may be more; see --limit and --filter\n");
-  return tell_silent(all, code);
+  return tell_missing(all, code);
 }
 
 int kick(CtlClient& c, const Options& o) {
@@ -124,16 +131,29 @@ std::string drain_text(const json::object& state) {
                      number_of(state, "connections"));
 }
 
-/// Until the node has no connections any more; what it says then.
-Answer wait_until_drained(CtlClient& c, const std::string& node) {
+/// Until the node has no connections any more; what it says then. How far it is goes to standard error now and then.
+Answer wait_until_drained(CtlClient& c, const Options& o, const std::string& node) {
+  auto heard = std::chrono::steady_clock::now(), told = heard;
   for (;; std::this_thread::sleep_for(kPoll)) {
     Answer a = c.ask("GET", "/api/v1/status?node=" + http::percent_encode(node));
+    const auto now = std::chrono::steady_clock::now();
     const json::array& nodes = array_of(a.json, "nodes");
     if (!a.good()) return a;
-    if (nodes.empty() || !nodes[0].is_object()) continue;  // busy for once
+    if (nodes.empty() || !nodes[0].is_object()) {  // busy, perhaps
+      if (now - heard < kPatience) continue;
+      a.status = 504;
+      a.why = missing_text(a.json);
+      return a;
+    }
+    heard = now;
     const json::object& n = nodes[0].get_object();
     const std::string state = text_of(n, "state");
-    if (state == "draining") continue;
+    if (state == "draining") {
+      if (now - told < kTell || o.common.json) continue;
+      told = now;
+      fmt::print(stderr, "{}", drain_text(n));
+      continue;
+    }
     a.json = {{"node", node}, {"state", state}, {"connections", number_of(n, "connections")}};
     if (state == "drained") return a;
     a.status = 409;
@@ -156,7 +176,7 @@ int change(CtlClient& c, const Options& o, const char* what) {
   std::string node = o.node;
   if (const Answer found = find_node(c, node); !found.good()) return failed(found);
   Answer a = c.ask("POST", fmt::format("/api/v1/nodes/{}/{}", http::percent_encode(node), what));
-  if (a.good() && o.wait) a = wait_until_drained(c, node);
+  if (a.good() && o.wait) a = wait_until_drained(c, o, node);
   return a.good() ? put(o, a.json, drain_text(a.json)) : failed(a);
 }
 

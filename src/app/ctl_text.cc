@@ -29,6 +29,88 @@ std::string listeners_text(const json::array& listeners) {
   return out;
 }
 
+/// "950 B", "1.5 MiB".
+std::string bytes_text(std::uint64_t n) {
+  constexpr const char* units[] = {"KiB", "MiB", "GiB", "TiB"};
+  if (n < 1024) return fmt::format("{} B", n);
+  double v = static_cast<double>(n) / 1024;
+  std::size_t unit = 0;
+  for (; v >= 1024 && unit + 1 < std::size(units); ++unit) v /= 1024;
+  return fmt::format("{:.1f} {}", v, units[unit]);
+}
+
+std::string seconds_text(std::uint64_t ms) { return fmt::format("{:.1f} s", static_cast<double>(ms) / 1000); }
+
+/// Calls `f` with each object of a list.
+template <class F>
+void each(const json::array& list, F f) {
+  for (auto& item : list)
+    if (const json::object* o = item.if_object()) f(*o);
+}
+
+std::string members_text(const json::array& members) {
+  std::string out;
+  each(members, [&](const json::object& m) {
+    out += fmt::format("{}{} (epoch {}", out.empty() ? "" : ", ", text_of(m, "node"), number_of(m, "epoch"));
+    if (const auto waiting = number_of(m, "waiting")) out += fmt::format(", {} wait for Redis", bytes_text(waiting));
+    if (const auto unread = number_of(m, "unread")) out += fmt::format(", up to {} unread", bytes_text(unread));
+    out += ')';
+  });
+  return out.empty() ? "no others" : out;
+}
+
+std::string lost_text(const json::array& lost) {
+  std::string out;
+  for (auto& item : lost)
+    if (const auto* name = item.if_string()) out.append(out.empty() ? "; lost: " : ", ").append(*name);
+  return out;
+}
+
+std::string replicas_text(const json::array& replicas) {
+  std::string out;
+  each(replicas, [&](const json::object& r) {
+    out +=
+        fmt::format("{}{} ({}, {} behind, heard {} s ago)", out.empty() ? "; replicas " : ", ", text_of(r, "address"),
+                    text_of(r, "state"), bytes_text(number_of(r, "behind")), number_of(r, "seconds"));
+  });
+  return out.empty() ? "; no replicas" : out;
+}
+
+/// What a node says of itself among others.
+void add_cluster(const json::object& n, ReportTable& t) {
+  const auto& c = object_of(n, "cluster");
+  const auto& bus = object_of(c, "bus");
+  const auto& routes = object_of(c, "routes");
+  const auto& logs = object_of(n, "logs");
+  const auto lease = number_of(c, "lease");
+  const auto epoch = number_of(c, "epoch");
+  t.line("cluster", "{}, {}, {}{}", text_of(c, "name"),
+         flag_of(c, "member") ? fmt::format("member with epoch {}", epoch) : "not a member",
+         lease > 0 ? "lease for " + seconds_text(lease) : "no lease",
+         flag_of(c, "fresh") ? "" : ", holds acknowledgements back");
+  t.line("members", "{}{}", members_text(array_of(c, "members")), lost_text(array_of(c, "lost")));
+  t.line("routes", "{} filters wanted here, {} elsewhere", number_of(routes, "own"), number_of(routes, "others"));
+  t.line("bus", "{}, {} messages sent, {} received, {} dropped, {} gaps",
+         bus.contains("heard") && bus.at("heard").is_number()
+             ? fmt::format("read {} ago", seconds_text(number_of(bus, "heard")))
+             : "never read",
+         number_of(bus, "sent"), number_of(bus, "received"), number_of(bus, "dropped"), number_of(bus, "gaps"));
+  const auto oldest = number_of(logs, "oldest");
+  t.line("logs", "{} with {} messages, {}; {} wait for Redis{}", number_of(logs, "count"), number_of(logs, "messages"),
+         bytes_text(number_of(logs, "bytes")), bytes_text(number_of(logs, "waiting")),
+         oldest > 0 ? ", the oldest request for " + seconds_text(oldest) : "");
+  const auto& redis = array_of(n, "redis");
+  if (redis.empty()) t.line("redis", "no primary is known");
+  each(redis, [&](const json::object& r) {
+    const std::string problem = text_of(r, "reason");
+    const std::string role = text_of(r, "role");
+    t.line("redis", "{}{}", text_of(r, "address"),
+           !problem.empty() ? ": " + problem
+           : role.empty()   ? ""
+                            : ", " + role + replicas_text(array_of(r, "replicas")));
+  });
+}
+
 std::string node_text(const json::object& n) {
   ReportTable t;
   const auto& store = object_of(n, "store");
@@ -46,40 +128,11 @@ std::string node_text(const json::object& n) {
   t.line("memory", "{:.1f} MiB{}", static_cast<double>(number_of(memory, "bytes")) / (1 << 20),
          flag_of(memory, "full") ? ", full: new work is refused" : "");
   t.line("listeners", "{}", listeners_text(array_of(n, "listeners")));
+  if (n.contains("cluster")) add_cluster(n, t);
   return t.text();
 }
 
 }  // namespace
-
-// ---------------------------------------------------------------- members
-
-std::string text_of(const json::object& o, std::string_view name) {
-  const auto* v = o.if_contains(name);
-  return v && v->is_string() ? std::string(v->get_string()) : std::string();
-}
-
-std::uint64_t number_of(const json::object& o, std::string_view name) {
-  const auto* v = o.if_contains(name);
-  if (v && v->is_uint64()) return v->get_uint64();
-  return v && v->is_int64() && v->get_int64() > 0 ? static_cast<std::uint64_t>(v->get_int64()) : 0;
-}
-
-bool flag_of(const json::object& o, std::string_view name) {
-  const auto* v = o.if_contains(name);
-  return v && v->is_bool() && v->get_bool();
-}
-
-const json::object& object_of(const json::object& o, std::string_view name) {
-  static const json::object none;
-  const auto* v = o.if_contains(name);
-  return v && v->is_object() ? v->get_object() : none;
-}
-
-const json::array& array_of(const json::object& o, std::string_view name) {
-  static const json::array none;
-  const auto* v = o.if_contains(name);
-  return v && v->is_array() ? v->get_array() : none;
-}
 
 // ---------------------------------------------------------------- texts
 
@@ -133,6 +186,8 @@ std::string status_text(const json::object& status) {
   std::string out;
   for (auto& item : array_of(status, "nodes"))
     if (const json::object* n = item.if_object()) out += (out.empty() ? "" : "\n") + node_text(*n);
+  const std::string missing = missing_text(status, "\n");
+  if (!missing.empty()) out += (out.empty() ? "" : "\n") + missing + '\n';
   return out;
 }
 
@@ -149,10 +204,14 @@ std::string clients_text(const json::array& clients) {
   return t.text();
 }
 
-std::string silent_text(const json::object& answer) {
+std::string missing_text(const json::object& answer, std::string_view between) {
   std::string out;
+  auto add = [&](std::string_view node, std::string_view why) {
+    out += fmt::format("{}{}: {}", out.empty() ? "" : between, shown(node), shown(why));
+  };
   for (auto& item : array_of(answer, "silent"))
-    if (const auto* name = item.if_string()) out.append(out.empty() ? "" : ", ").append(*name);
+    if (const auto* name = item.if_string()) add(*name, "no answer");
+  each(array_of(answer, "refused"), [&](const json::object& r) { add(text_of(r, "node"), text_of(r, "reason")); });
   return out;
 }
 

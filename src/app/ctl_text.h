@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/json_members.h"
+
 /// What `signalbox ctl` prints for people, from what the API says.
 namespace sb::app {
 
@@ -29,14 +31,7 @@ std::string duration_text(std::uint64_t seconds);
 std::string status_text(const boost::json::object& status);
 /// Clients of /api/v1/clients.
 std::string clients_text(const boost::json::array& clients);
-/// "a, b": the nodes that did not answer.
-std::string silent_text(const boost::json::object& answer);
-
-// Members of an answer; "", 0 and false when they are not there.
-std::string text_of(const boost::json::object& o, std::string_view name);
-std::uint64_t number_of(const boost::json::object& o, std::string_view name);
-bool flag_of(const boost::json::object& o, std::string_view name);
-const boost::json::object& object_of(const boost::json::object& o, std::string_view name);
-const boost::json::array& array_of(const boost::json::object& o, std::string_view name);
+/// "a: no answer, b: its reason": the nodes that have not said what was asked. "" = all have.
+std::string missing_text(const boost::json::object& answer, std::string_view between = ", ");
 
 }  // namespace sb::app

@@ -46,6 +46,18 @@ io::TlsIdentity identity_of(config::CertificateName n) {
   return io::TlsIdentity::none;
 }
 
+const char* store_name(config::StoreKind k) {
+  switch (k) {
+    case config::StoreKind::memory:
+      return "memory";
+    case config::StoreKind::embedded:
+      return "embedded";
+    case config::StoreKind::redis:
+      return "redis";
+  }
+  return "";
+}
+
 broker::SharedStrategy strategy_of(config::SharedStrategy s) { return static_cast<broker::SharedStrategy>(s); }
 
 result<std::shared_ptr<const io::TlsContext>> tls_context(const config::ListenerConfig& l, std::string& why) {
@@ -312,14 +324,34 @@ std::string BrokerNode::open_admin() {
   for (auto& s : shards_) shards.push_back(s.get());
   for (auto& l : listeners_) listeners.push_back({l.key, l.acceptor.get()});
   drain_ = std::make_unique<Drain>(node_, std::move(shards), std::move(listeners));
-  if (!config_.admin.bind.enabled()) return {};
+  if (!config_.admin.bind.enabled() && !cluster_) return {};
   std::vector<NodeControl::Listener> listed;
   for (auto& l : listeners_) listed.push_back({l.kind, l.acceptor.get()});
-  const bool memory = config_.store.kind == config::StoreKind::memory;
-  control_ = std::make_unique<NodeControl>(NodeControl::Parts{
-      back_ends_.control(), node_, store_->backend(), memory ? "memory" : "embedded", *drain_, std::move(listed)});
+  NodeControl::Parts parts{back_ends_.control(),           node_,   store_->backend(),
+                           store_name(config_.store.kind), *drain_, std::move(listed)};
+  if (cluster_)
+    parts.shared = [cluster = cluster_.get(), name = config_.cluster.name] {
+      auto shared = cluster->status();
+      shared.cluster.name = name;
+      return shared;
+    };
+  control_ = std::make_unique<NodeControl>(std::move(parts));
   control_->set_drain_rate(config_.node.drain_rate);
-  return admin_.open(config_, back_ends_.control(), *control_);
+  if (cluster_) join_control();
+  if (!config_.admin.bind.enabled()) return {};
+  admin::Control& all = cluster_control_ ? static_cast<admin::Control&>(*cluster_control_) : *control_;
+  return admin_.open(config_, back_ends_.control(), all);
+}
+
+/// Operators ask all nodes from here, and this one from others; also when it has no admin listener of its own.
+void BrokerNode::join_control() {
+  bus_link_ = std::make_unique<BusLink>(back_ends_.control(), store_->loop(), *cluster_);
+  auto clock = [] { return std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now()); };
+  cluster_control_ = std::make_unique<ClusterControl>(*control_, *bus_link_, clock);
+  bus_link_->serve_with(
+      [control = cluster_control_.get()](const std::string& kind, const std::string& body, BusLink::Reply reply) {
+        control->serve(kind, body, std::move(reply));
+      });
 }
 
 std::string BrokerNode::start(const std::function<bool()>& ends) {
@@ -438,6 +470,7 @@ void BrokerNode::stop() {
   if (!running_) return;
   running_ = false;
   admin_.stop();  // it asks the shards
+  if (bus_link_) bus_link_->close();
   threads_->stop();
   threads_->join();
   redis_login_.stop();

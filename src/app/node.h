@@ -9,6 +9,8 @@
 #include "app/admin_listener.h"
 #include "app/back_ends.h"
 #include "app/broker.h"
+#include "app/bus_link.h"
+#include "app/cluster_control.h"
 #include "app/cluster_node.h"
 #include "app/drain.h"
 #include "app/memory_watch.h"
@@ -62,6 +64,7 @@ class BrokerNode {
   void make_shards();
   std::string open_listeners();
   std::string open_admin();
+  void join_control();
   std::string listener_options(const config::Config& c, const config::ListenerConfig& l, net::ListenerOptions& o) const;
   void leave_cluster();
   void stop();
@@ -86,6 +89,8 @@ class BrokerNode {
   std::unique_ptr<SysTimer> sys_timer_;
   std::unique_ptr<Drain> drain_;
   std::unique_ptr<NodeControl> control_;
+  std::unique_ptr<BusLink> bus_link_;  ///< with Redis
+  std::unique_ptr<ClusterControl> cluster_control_;
   AdminListener admin_;
   std::unique_ptr<io::LoopThreads> threads_;  ///< of the shards
   bool running_ = false;

@@ -54,22 +54,21 @@ template <class T>
 class NodeControl::Asked : public std::enable_shared_from_this<Asked<T>> {
  public:
   Asked(asio::io_context& io, std::string node, Done<T> done)
-      : node_(std::move(node)), done_(std::move(done)), io_(io), timer_(io, admin::kDeadline) {}
+      : node_(std::move(node)), done_(std::move(done)), io_(io), timer_(std::in_place, io, admin::kDeadline) {}
   void start() {
-    timer_.async_wait([self = this->shared_from_this()](const error_code& e) {
+    timer_->async_wait([self = this->shared_from_this()](const error_code& e) {
       if (e || !self->done_) return;
       Answers<T> silence;
       silence.silent.push_back(self->node_);
-      std::exchange(self->done_, nullptr)(std::move(silence));
+      self->finish(std::move(silence));
     });
   }
   bool open() const { return done_ != nullptr; }
   void answer(T value) {
     if (!done_) return;
-    timer_.cancel();
     Answers<T> answers;
     answers.nodes.push_back({node_, std::move(value)});
-    std::exchange(done_, nullptr)(std::move(answers));
+    finish(std::move(answers));
   }
   /// Runs `f` on a shard's loop, and `then` with what it answers on the control thread.
   template <class F, class Then>
@@ -82,10 +81,15 @@ class NodeControl::Asked : public std::enable_shared_from_this<Asked<T>> {
   }
 
  private:
+  /// A shard that hangs may keep this longer than there is an io_context.
+  void finish(Answers<T> answers) {
+    timer_.reset();
+    std::exchange(done_, nullptr)(std::move(answers));
+  }
   const std::string node_;
   Done<T> done_;
   asio::io_context& io_;
-  asio::steady_timer timer_;
+  std::optional<asio::steady_timer> timer_;
 };
 
 template <class T>
@@ -133,6 +137,14 @@ admin::NodeStatus NodeControl::status_now() const {
   for (auto& l : parts_.listeners)
     s.listeners.push_back({l.kind, l.acceptor->address(), l.acceptor->is_open(),
                            l.acceptor->context().connections.load(std::memory_order_relaxed)});
+  if (parts_.shared) s.shared = parts_.shared();
+  // Nothing is written without a lease, whether anybody has found out by trying or not.
+  if (s.shared && s.store_problem.empty()) {
+    if (s.shared->cluster.lease == Millis(0))
+      s.store_problem = "Redis has not renewed the lease of this node";
+    else if (!s.shared->cluster.member)
+      s.store_problem = "this node is not a member of its cluster at present";
+  }
   return s;
 }
 

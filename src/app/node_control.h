@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +31,7 @@ class NodeControl final : public admin::Control {
     std::string store_kind;
     Drain& drain;
     std::vector<Listener> listeners;
+    std::function<admin::SharedStatus()> shared = nullptr;  ///< how it stands among others; null: it is alone
   };
   explicit NodeControl(Parts parts) : parts_(std::move(parts)), started_(std::chrono::steady_clock::now()) {}
   /// Any thread. Connections a second.

@@ -9,7 +9,8 @@
 namespace sb::cluster {
 namespace {
 
-constexpr Millis kCoarse{10};  // by which the clock of fresh() may be behind
+constexpr Millis kCoarse{10};         // by which the clock of fresh() may be behind
+constexpr Seconds kRemembered{3600};  // that a lost node is
 
 }  // namespace
 
@@ -89,6 +90,7 @@ void Cluster::check_joined() {
   receiver_.load([this, alive = alive_, epoch = membership_.epoch()] {
     if (!*alive || state_ != State::loading || epoch != membership_.epoch()) return;
     state_ = State::in;
+    for (auto& p : peers_) p.expected = p.out != nullptr;  // others went meanwhile, and nobody has told this node
     in_.store(true, std::memory_order_relaxed);
     set_fresh();
     receiver_.joined(epoch);
@@ -164,6 +166,8 @@ void Cluster::on_member(const std::string& node, std::uint64_t epoch, const std:
   drop(p, true);
   p.epoch = epoch;
   p.detail = detail;
+  p.expected = true;
+  p.left = false;
   PeerStream::Options o{keys_.inbox(node, options_.node), membership_.epoch(), p.last_number + 1, options_.inbox_bytes};
   p.out.reset(new PeerStream(writer_, std::move(o), *this, stats_));
   barriers_.add_peer(p.number);
@@ -202,6 +206,8 @@ void Cluster::drop_routes(Peer& p) {
 void Cluster::on_member_lost(const std::string& node, std::uint64_t epoch) {
   Peer& p = peer(node);
   p.buried = std::max(p.buried, epoch);
+  p.expected = p.epoch > epoch;
+  p.lost_at = loop_.now();
   if (p.epoch == epoch) drop(p, true);
   if (p.hello <= epoch) {
     drop_routes(p);
@@ -214,8 +220,27 @@ void Cluster::on_member_lost(const std::string& node, std::uint64_t epoch) {
 std::vector<Cluster::PeerInfo> Cluster::members() const {
   std::vector<PeerInfo> out;
   for (auto& p : peers_)
-    if (p.out) out.push_back({p.name, p.detail, p.number, p.epoch, p.out->backlog()});
+    if (p.out) out.push_back({p.name, p.detail, p.number, p.epoch, p.out->backlog(), p.out->waiting()});
   return out;
+}
+
+std::vector<std::string> Cluster::expected() const {
+  std::vector<std::string> out;
+  for (auto& p : peers_)
+    if (p.expected) out.push_back(p.name);
+  return out;
+}
+
+std::vector<std::string> Cluster::lost() const {
+  std::vector<std::string> out;
+  for (auto& p : peers_)
+    if (p.buried > 0 && !p.expected && !p.left && loop_.now() - p.lost_at < kRemembered) out.push_back(p.name);
+  return out;
+}
+
+bool Cluster::expects(std::string_view node) const {
+  const auto it = numbers_.find(node);
+  return it != numbers_.end() && peers_[it->second].expected;
 }
 
 }  // namespace sb::cluster

@@ -78,7 +78,8 @@ class Cluster final : public store::LogPeers,
   /// The retained message of a topic was set, or cleared (""), confirmed: what all nodes are to know of it. `known`:
   /// they will hear of it.
   void retained_changed(std::string_view topic, std::string_view entry, std::function<void()> known);
-  /// Asks other nodes, all or one; `done` within half a second.
+  /// Asks other nodes, all or one ("" = all); `done` within Requests::kTime. Without a lease nobody is asked, since
+  /// who knows when it would be heard: all are missing then, at once.
   void ask(std::string_view node, std::string_view kind, std::string_view body, Requests::Done done);
 
   // --- store::LogPeers
@@ -90,9 +91,20 @@ class Cluster final : public store::LogPeers,
     std::string node, detail;
     ports::PeerNumber number;
     std::uint64_t epoch;
-    std::size_t backlog;
+    std::size_t backlog;  ///< bytes that it has not read, as far as is known
+    std::size_t waiting;  ///< of these, what waits for Redis
   };
   std::vector<PeerInfo> members() const;
+  /// Who should answer: the other members, and while this node is none, who was one when it was last in.
+  std::vector<std::string> expected() const;
+  bool expects(std::string_view node) const;
+  /// Who was buried within the last hour, without a goodbye, and has not come back; as far as this node has seen.
+  std::vector<std::string> lost() const;
+  MonoTime lease_until() const { return membership_.until(); }
+  /// Everything that others had written by then was read; MonoTime::min(): nothing yet.
+  MonoTime read_at() const { return read_at_; }
+  std::size_t own_routes() const { return own_.size(); }
+  std::size_t peer_routes() const { return routes_.size(); }
   void set_load(std::string load) { membership_.set_load(std::move(load)); }
 
  private:
@@ -107,6 +119,9 @@ class Cluster final : public store::LogPeers,
     std::uint64_t buried = 0;         ///< its epochs up to here have nothing more to say
     std::uint64_t unanswered = 0;     ///< a barrier, until there is a stream out
     bool told = false;                ///< it has told all its routes
+    bool expected = false;            ///< see expected()
+    bool left = false;                ///< it has said goodbye
+    MonoTime lost_at{};               ///< when it was buried last
     std::size_t unread = 0;           ///< bytes that came since it was told how far they are read
     std::uint64_t mark = 0;           ///< of the last batch that waits for it
     MonoTime rung{};

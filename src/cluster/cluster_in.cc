@@ -188,6 +188,7 @@ void Cluster::on_read(std::uint64_t sequence) {
 }
 
 void Cluster::on_leaving() {
+  if (heard()) from_->left = true;
   if (counts()) membership_.told_leaving(from_->name, id_.epoch);
 }
 

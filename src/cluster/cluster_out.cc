@@ -200,10 +200,11 @@ void Cluster::appended(std::string_view filter, const store::AppendedRun& run) {
 }
 
 void Cluster::ask(std::string_view node, std::string_view kind, std::string_view body, Requests::Done done) {
+  const bool hears = membership_.until() > loop_.now();
   std::vector<std::string> asked, missing;
   for (auto& p : peers_)
-    if (p.out && (node.empty() || p.name == node)) asked.push_back(p.name);
-  if (!node.empty() && asked.empty()) missing.emplace_back(node);
+    if (p.expected && (node.empty() || p.name == node)) (hears && p.out ? asked : missing).push_back(p.name);
+  if (!node.empty() && asked.empty() && missing.empty()) missing.emplace_back(node);
   const auto to = asked;
   const std::uint64_t n = requests_.add(std::move(asked), std::move(missing), std::move(done), loop_.now());
   for (auto& name : to)

@@ -67,6 +67,8 @@ class PeerStream final : public redis::Target, io::TurnEnd {
   /// Nothing is sent any more; all who wait hear `outcome`.
   void end(bool outcome);
   std::size_t backlog() const { return waiting_bytes_ + unread_bytes_; }
+  /// Bytes that were not sent to Redis yet.
+  std::size_t waiting() const { return waiting_bytes_; }
 
  private:
   static constexpr std::size_t kEntryBytes = 256 * 1024;  ///< beyond, another entry begins

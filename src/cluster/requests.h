@@ -16,7 +16,7 @@ namespace sb::cluster {
 /// Questions to other nodes, for management: who was asked, who has answered. No I/O.
 class Requests {
  public:
-  static constexpr Millis kTime{500};
+  static constexpr Millis kTime{2000};  ///< for an answer; a failover of Redis takes longer
   struct Answers {
     struct Answer {
       std::string node, body;

@@ -79,6 +79,8 @@ class Answers {
     return any;
   }
   bool empty() const { return waiting_.empty(); }
+  /// For how long the oldest request waits.
+  Millis oldest(MonoTime now) const { return waiting_.empty() ? Millis(0) : now - waiting_.front()->asked; }
 
  private:
   std::deque<std::shared_ptr<Waiting>> waiting_;

@@ -172,6 +172,7 @@ std::uint64_t RedisLogs::bytes_for(const RedisLog& log) const {
 
 void RedisLogs::counted(RedisLog& log, std::uint64_t bytes, std::uint64_t messages) {
   bytes_ += bytes - log.bytes;
+  messages_ += messages - log.messages;
   log.bytes = bytes;
   log.messages = messages;
 }

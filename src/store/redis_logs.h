@@ -40,6 +40,15 @@ class RedisLogs final : public ports::LogStore, public LogsOfPeers, public Redis
   void attach(LogId log, ports::LogWatcher* w, Done<model::Position> done) override;
   void detach(LogId log, ports::LogWatcher* w) override;
 
+  /// For who looks after the node.
+  struct Lag {
+    std::size_t logs = 0;
+    std::uint64_t messages = 0, bytes = 0;  ///< that are stored, when Redis last said
+    std::size_t waiting = 0;                ///< bytes of messages that were not sent yet
+    Millis oldest{0};                       ///< for how long the oldest request waits for its answer
+  };
+  Lag lag() const { return {by_filter_.size(), messages_, bytes_, waiting_bytes_, answers_.oldest(now())}; }
+
   // --- LogsOfPeers
   void peer_log_began(std::string_view filter, std::uint64_t incarnation) override;
   void peer_log_ended(std::string_view filter, std::uint64_t incarnation) override;
@@ -120,8 +129,8 @@ class RedisLogs final : public ports::LogStore, public LogsOfPeers, public Redis
   LogId next_id_ = 1;
   std::uint64_t next_first_ = 0;  ///< number of the first batch of the next log that is made here
   std::uint64_t last_incarnation_ = 0;
-  std::size_t waiting_bytes_ = 0;  ///< of messages that were not sent yet
-  std::uint64_t bytes_ = 0;        ///< of all logs, as far as is known
+  std::size_t waiting_bytes_ = 0;           ///< of messages that were not sent yet
+  std::uint64_t bytes_ = 0, messages_ = 0;  ///< of all logs, as far as is known
   StringMap<std::unique_ptr<RedisLog>> by_filter_;
   absl::flat_hash_map<LogId, RedisLog*> by_id_;
   std::vector<std::unique_ptr<RedisLog>> gone_;  ///< until the end of the turn

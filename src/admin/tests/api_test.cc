@@ -200,6 +200,7 @@ TEST_F(ApiTest, TheToken) {
 TEST_F(ApiTest, Status) {
   control.statuses.nodes.push_back({"n2", FakeControl::good()});
   control.statuses.silent = {"n3"};
+  control.statuses.refused = {{"n4", "it starts"}};
   const Answer a = get("/api/v1/status");
   EXPECT_EQ(a.status, 200u);
   EXPECT_EQ(a.body.at("node"), "n1");
@@ -207,6 +208,7 @@ TEST_F(ApiTest, Status) {
   EXPECT_EQ(a.body.at("nodes").at(1).at("node"), "n2");
   EXPECT_EQ(a.body.at("nodes").at(0).at("listeners").at(0).at("address"), "127.0.0.1:1883");
   EXPECT_EQ(a.body.at("silent").at(0), "n3");
+  EXPECT_EQ(json::serialize(a.body.at("refused")), R"([{"node":"n4","reason":"it starts"}])");
   EXPECT_EQ(get("/api/v1/status?node=n2").status, 200u);
   EXPECT_THAT(control.asked, ElementsAre("status ", "status n2"));
   control.statuses = {};
@@ -267,7 +269,11 @@ TEST_F(ApiTest, Kick) {
   control.kicked.silent = {"n2", "n3"};
   const Answer unknown = post("/api/v1/clients/x/kick");
   EXPECT_EQ(unknown.status, 504u) << "it may be there";
-  EXPECT_THAT(unknown.text, HasSubstr("n2, n3"));
+  EXPECT_THAT(unknown.text, HasSubstr("n2: no answer, n3: no answer"));
+  control.kicked.silent.clear();
+  control.kicked.refused = {{"n2", "it ends"}};
+  EXPECT_EQ(post("/api/v1/clients/x/kick").status, 504u);
+  EXPECT_THAT(post("/api/v1/clients/x/kick").text, HasSubstr("n2: it ends"));
 }
 
 TEST_F(ApiTest, Drain) {
@@ -281,6 +287,11 @@ TEST_F(ApiTest, Drain) {
   control.drained = {};
   control.drained.silent = {"n1"};
   EXPECT_EQ(post("/api/v1/nodes/n1/drain").status, 504u);
+  EXPECT_THAT(post("/api/v1/nodes/n1/drain").text, HasSubstr("n1: no answer; it may still drain"));
+  control.drained = {};
+  control.drained.refused = {{"n1", "its clock is odd"}};
+  EXPECT_EQ(post("/api/v1/nodes/n1/drain").status, 502u);
+  EXPECT_THAT(post("/api/v1/nodes/n1/drain").text, HasSubstr("n1: its clock is odd"));
   control.drained = {};
   control.drained.problem = Problem::unknown_node;
   EXPECT_EQ(post("/api/v1/nodes/n9/drain").status, 404u);

@@ -63,9 +63,50 @@ TEST(CtlText, Status) {
             "clients     0 on 0 connections, 0 subscriptions\n"
             "messages    0 received, 0 sent, 0 retained\n"
             "memory      0.0 MiB\n"
-            "listeners   \n")
+            "listeners   \n"
+            "\n"
+            "n3: no answer\n"
+            "n4: no answer\n")
       << "what is missing does no harm";
-  EXPECT_EQ(silent_text(status), "n3, n4");
+  EXPECT_EQ(missing_text(status), "n3: no answer, n4: no answer");
+  EXPECT_EQ(missing_text(object(R"({"silent":["a\u001b"],"refused":[{"node":"b","reason":"old\n"},7]})")),
+            "a?: no answer, b: old?");
+  EXPECT_EQ(missing_text({}), "");
+}
+
+std::string status_of(std::string_view what) {
+  const std::string all = status_text(object(R"({"nodes":[{"node":"n1",)" + std::string(what) + "}]}"));
+  return all.substr(all.find("cluster"));
+}
+
+TEST(CtlText, StatusInACluster) {
+  EXPECT_EQ(
+      status_of(R"("cluster":{"name":"main","member":true,"epoch":1795398486702,"lease":4200,"fresh":true,
+      "routes":{"own":2,"others":3},"members":[{"node":"n2","epoch":7},
+      {"node":"n3","epoch":8,"waiting":950,"unread":1572864}],"lost":["n4",5,"n5"],
+      "bus":{"heard":120,"sent":5,"received":6,"dropped":7,"gaps":8}},
+      "logs":{"count":1,"messages":2,"bytes":2048,"waiting":10,"oldest":1500},
+      "redis":[{"address":"r1:6379","role":"primary","reason":"","replicas":[
+        {"address":"r2:6379","state":"online","behind":14,"seconds":1},
+        {"address":"r3:6379","state":"wait_bgsave","behind":0,"seconds":0}]},
+        {"address":"r4:6379","role":"","reason":"not connected","replicas":[]},
+        {"address":"r5:6379","role":"primary","reason":"","replicas":[]}])"),
+      "cluster     main, member with epoch 1795398486702, lease for 4.2 s\n"
+      "members     n2 (epoch 7), n3 (epoch 8, 950 B wait for Redis, up to 1.5 MiB unread); lost: n4, n5\n"
+      "routes      2 filters wanted here, 3 elsewhere\n"
+      "bus         read 0.1 s ago, 5 messages sent, 6 received, 7 dropped, 8 gaps\n"
+      "logs        1 with 2 messages, 2.0 KiB; 10 B wait for Redis, the oldest request for 1.5 s\n"
+      "redis       r1:6379, primary; replicas r2:6379 (online, 14 B behind, heard 1 s ago), r3:6379 (wait_bgsave, "
+      "0 B behind, heard 0 s ago)\n"
+      "redis       r4:6379: not connected\n"
+      "redis       r5:6379, primary; no replicas\n");
+  EXPECT_EQ(status_of(R"("cluster":{"bus":{"heard":null}})"),
+            "cluster     , not a member, no lease, holds acknowledgements back\n"
+            "members     no others\n"
+            "routes      0 filters wanted here, 0 elsewhere\n"
+            "bus         never read, 0 messages sent, 0 received, 0 dropped, 0 gaps\n"
+            "logs        0 with 0 messages, 0 B; 0 B wait for Redis\n"
+            "redis       no primary is known\n");
 }
 
 TEST(CtlText, Clients) {

@@ -218,6 +218,39 @@ TEST_F(Bus, QuestionsAreAnsweredByAllOrOne) {
   EXPECT_THAT(nobody->missing, ElementsAre("z"));
 }
 
+TEST_F(Bus, WhoIsSilentIsNamedAndNobodyIsAskedWithoutALease) {
+  nodes.lease = Millis(1000);
+  nodes.three();
+  std::optional<Requests::Answers> all, one;
+  nodes.pause("c");
+  nodes[0].cluster.ask("", "echo", "hi", [&](auto a) { all = a; });
+  nodes[0].cluster.ask("c", "echo", "hi", [&](auto a) { one = a; });
+  ASSERT_TRUE(nodes.until([&] { return all && one; }));
+  ASSERT_EQ(all->answers.size(), 1u);
+  EXPECT_EQ(all->answers[0].node, "b");
+  EXPECT_THAT(all->missing, ElementsAre("c"));
+  EXPECT_THAT(one->missing, ElementsAre("c"));
+  ASSERT_TRUE(nodes.until([&] { return !nodes[0].cluster.expects("c"); })) << "it is buried";
+  EXPECT_THAT(nodes[0].cluster.lost(), ElementsAre("c"));
+  nodes.go_on("c");
+  ASSERT_TRUE(nodes.until([&] { return nodes.all_in(); }));
+  EXPECT_THAT(nodes[0].cluster.expected(), UnorderedElementsAre("b", "c"));
+  EXPECT_THAT(nodes[0].cluster.lost(), IsEmpty());
+
+  server.pause();
+  ASSERT_TRUE(nodes.until([&] { return nodes[0].cluster.lease_until() < nodes[0].loop.now(); }));
+  all.reset(), one.reset();
+  nodes[0].cluster.ask("", "echo", "stale", [&](auto a) { all = a; });
+  nodes[0].cluster.ask("b", "echo", "stale", [&](auto a) { one = a; });
+  ASSERT_TRUE(all && one) << "at once";
+  EXPECT_THAT(all->missing, UnorderedElementsAre("b", "c"));
+  EXPECT_THAT(one->missing, ElementsAre("b"));
+  server.resume();
+  ASSERT_TRUE(nodes.until([&] { return nodes.all_in() && nodes[0].cluster.lease_until() > nodes[0].loop.now(); }));
+  for (std::size_t i : {1, 2})
+    for (auto& line : nodes[i].log) EXPECT_EQ(line.find("stale"), std::string::npos) << "nobody hears of it later";
+}
+
 TEST_F(Bus, WhatWasReadIsTakenAway) {
   nodes.three();
   for (int i = 0; i < 20000; ++i) {

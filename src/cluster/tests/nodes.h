@@ -110,6 +110,7 @@ class Node final : public Receiver, public store::LogsOfPeers {
     log.push_back("retained " + std::string(topic) + " " + std::string(entry));
   }
   void request(std::string_view kind, std::string_view body, std::function<void(std::string)> answer) override {
+    log.push_back("request " + std::string(kind) + " " + std::string(body));
     if (kind == "echo") answer(name + ":" + std::string(body));
   }
   void load(std::function<void()> done) override { ++loads, done(); }
