@@ -150,6 +150,7 @@ void ClusterNode::request(std::string_view kind, std::string_view body, std::fun
 
 void ClusterNode::look() {
   loop_->timers().set(look_, loop_->now() + kLook);
+  for (auto& f : std::exchange(again_, {})) f();
   Seen seen;
   admin::ClusterStatus& c = seen.status.cluster;
   c.member = cluster_->is_member();
@@ -218,12 +219,13 @@ store::NodeLife::Share ClusterNode::share() const {
 
 void ClusterNode::let_go(const std::string& client_id, MonoTime until, std::function<void(bool)> done) {
   const std::string now = std::to_string(loop_->wall().time_since_epoch().count());
-  cluster_->ask("", kLetGo, now + ' ' + client_id,
-                [this, client_id, until, done = std::move(done)](auto answers) mutable {
-                  if (answers.missing.empty()) return done(true);
-                  if (loop_->now() >= until) return done(false);
-                  let_go(client_id, until, std::move(done));  // it may be that one of them is no member any more
-                });
+  cluster_->ask(
+      "", kLetGo, now + ' ' + client_id, [this, client_id, until, done = std::move(done)](auto answers) mutable {
+        if (answers.missing.empty()) return done(true);
+        if (loop_->now() >= until) return done(false);
+        // In a moment: it may be that one of them is no member any more.
+        again_.push_back([this, client_id, until, done = std::move(done)] { let_go(client_id, until, done); });
+      });
 }
 
 void ClusterNode::retained_set(std::string_view topic, const std::optional<store::RetainedEntry>& entry,

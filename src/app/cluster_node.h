@@ -95,6 +95,7 @@ class ClusterNode final : cluster::Receiver, store::NodeLife, store::RetainedPee
   cluster::Cluster* cluster_ = nullptr;       ///< the stores have it
   redis::ReplicationWatch* watch_ = nullptr;  ///< and this
   OnRequest on_request_;
+  std::vector<std::function<void()>> again_;  ///< to be asked once more with the next look
   struct Look final : io::Timer {
     explicit Look(ClusterNode& n) : node(n) {}
     void on_timer() override { node.look(); }

@@ -59,8 +59,8 @@ struct Node {
   /// Any thread: another node has claimed the client's session with `epoch`. `released` is called on any thread, once
   /// the client is not connected here.
   void kick(std::string_view client_id, std::uint64_t epoch, std::function<void()> released);
-  /// Any thread: what this node has of a session goes to the store, unless the client came in after `before` (an epoch: ms since
-  /// 1970) or later. `released` is called on any thread, when the store has it.
+  /// Any thread: what this node has of a session goes to the store, unless the client came in after `before` (an epoch:
+  /// ms since 1970) or later. `released` is called on any thread, when the store has it.
   void let_go(std::string_view client_id, std::uint64_t before, std::function<void()> released);
   /// Any thread: the client has connected to another node. `wins_ties`: at the same microsecond it is that node's.
   void connected_elsewhere(std::string_view client_id, ports::ConnectTime since, bool wins_ties);
