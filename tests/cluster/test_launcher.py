@@ -123,14 +123,13 @@ def test_starts_and_leaves_nothing(launch, tmp_path, kind, servers, number):
     assert gone(pids) and all(map(is_free, ports)) and not list(tmp_path.glob("signalbox-cluster-*"))
 
 
-def test_a_second_start_within_seconds(launch):
-    begin = time.monotonic()
+def test_a_second_start_at_once(launch):
     run = launch()
     run.until("cluster: ready")
     assert run.end() == 0
     again = launch(base=run.base)
     again.until("cluster: ready")
-    assert time.monotonic() - begin < 25 and again.end() == 0
+    assert again.end() == 0
 
 
 def test_says_who_dies_and_goes_on(launch):

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """One redis-server, or one Sentinel, on 127.0.0.1."""
 import shutil
+import subprocess
+import time
 from pathlib import Path
 
 from . import resp
-from .process import Process, StartError
+from .process import STOP_TIMEOUT, Process, StartError
 from .resp import Address
 
 # PROTOCOLS, section 14. A stream with one small entry would take 4.4 KB without the last one.
@@ -63,6 +65,16 @@ class Server(Process):
         if self._connection:
             self._connection.close()
         self._connection = None
+
+    def wait(self, timeout: float = STOP_TIMEOUT) -> int | None:
+        """While it writes its first AOF, as a replica that has just followed does, it refuses to end, and goes on."""
+        end = time.monotonic() + timeout
+        while self.alive and time.monotonic() < end:
+            try:
+                return self._child.wait(0.3)
+            except subprocess.TimeoutExpired:
+                self.terminate()
+        return super().wait(0.1)
 
     def kill(self) -> None:
         super().kill()

@@ -42,7 +42,7 @@ struct SaidLife final : NodeLife {
 };
 
 /// A node of a cluster, with its sessions. It runs only while its own loop is turned: otherwise it hangs.
-struct SessionNode : SessionWatcher {
+struct SessionNode final : SessionWatcher {
   SessionNode(const redis::testing::RedisServer& server, std::string name, redis::WriterOptions w = {})
       : life(std::move(name), 7),
         writer(loop, url_of(server), RedisNode::options(), std::move(w)),
