@@ -12,6 +12,7 @@ RATE = 50          # connections a second
 PUBLISHED = 50     # messages a second
 ANSWER = 10        # seconds for any answer
 OVERLAP = 2        # seconds that a connection may stand after a later one was accepted
+ATTEMPTS = 5       # of a client that comes back in the end: claims of those who have gone may be under way still
 EXPIRY = 300       # seconds that the session lives without a connection
 
 
@@ -211,7 +212,10 @@ class Fight:
         for address in self._addresses:
             if link:
                 link.close()
-            link = await self._connect(address)
+            for _ in range(ATTEMPTS):
+                if link := await self._connect(address):
+                    break
+                await asyncio.sleep(0.2)
             if not link:
                 self._complaints.append("in the end {}:{} does not accept the client: {}".format(*address, self._refusal))
         try:
