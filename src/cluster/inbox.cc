@@ -24,6 +24,18 @@ constexpr Millis kMoving{1000};    // one by one, and no trims, for so long when
 
 }  // namespace
 
+/// Gets the answer to the read that is under way; the inbox may be gone by then.
+struct Inbox::Answer final : redis::Handler {
+  explicit Answer(Inbox& i) : inbox(&i) {}
+  void on_outcome(redis::Outcome& outcome, std::uint64_t) override {
+    if (!inbox) return delete this;
+    under_way = false;
+    inbox->on_outcome(outcome);
+  }
+  Inbox* inbox;
+  bool under_way = false;
+};
+
 Inbox::Inbox(io::EventLoop& loop, redis::Client& client, const store::RedisKeys& keys, std::string node,
              Listener& listener, Stats& stats)
     : loop_(loop),
@@ -32,10 +44,13 @@ Inbox::Inbox(io::EventLoop& loop, redis::Client& client, const store::RedisKeys&
       node_(std::move(node)),
       slot_(redis::key_slot(keys.inbox(node_, ""))),
       listener_(listener),
-      stats_(stats) {}
+      stats_(stats),
+      answer_(std::make_unique<Answer>(*this)) {}
 
 Inbox::~Inbox() {
   *alive_ = false;
+  answer_->inbox = nullptr;
+  if (answer_->under_way) answer_.release();  // it goes with the answer
   stop();
 }
 
@@ -161,16 +176,16 @@ void Inbox::read() {
   for (std::size_t i = 0; i < streams_.size(); ++i)
     if (streams_[i].known) asked_.push_back(i), words.add(streams_[i].key);
   for (auto i : asked_) words.keep(streams_[i].position.text());
-  reading_ = true;
-  if (asked_.empty() || !c || c->command(words.args(), *this, 0, kBlock + kAnswer)) {
-    reading_ = false;
+  reading_ = answer_->under_way = true;
+  if (asked_.empty() || !c || c->command(words.args(), *answer_, 0, kBlock + kAnswer)) {
+    reading_ = answer_->under_way = false;
     interrupted_ = true;
     return again(kPause);
   }
   asked_at_ = loop_.now();
 }
 
-void Inbox::on_outcome(redis::Outcome& outcome, std::uint64_t) {
+void Inbox::on_outcome(redis::Outcome& outcome) {
   reading_ = false;
   if (!running_) return;
   if (!outcome.done()) return failed(outcome);

@@ -20,7 +20,7 @@ namespace sb::cluster {
 /// The streams on which this node hears from the others: all are read with one XREAD, which waits in Redis for what
 /// comes. Each has a position; what is behind it was handed on, and is taken away now and then. PROTOCOLS 2. Owner: the
 /// store thread.
-class Inbox final : io::Timer, io::TurnEnd, redis::Handler {
+class Inbox final : io::Timer, io::TurnEnd {
  public:
   class Listener {
    public:
@@ -68,7 +68,7 @@ class Inbox final : io::Timer, io::TurnEnd, redis::Handler {
   };
   void on_timer() override;
   void on_end_of_turn() override;
-  void on_outcome(redis::Outcome& outcome, std::uint64_t tag) override;
+  void on_outcome(redis::Outcome& outcome);
   void read();
   void read_one_by_one();
   void failed(const redis::Outcome& o);
@@ -87,7 +87,9 @@ class Inbox final : io::Timer, io::TurnEnd, redis::Handler {
   const std::string node_;
   const std::uint16_t slot_;
   Listener& listener_;
+  struct Answer;
   Stats& stats_;
+  std::unique_ptr<Answer> answer_;  ///< to a read; stays behind when it is still to come
   std::deque<Stream> streams_;
   std::vector<std::size_t> asked_;  ///< of streams_, in the order of the read that is under way
   std::vector<std::function<void()>> opening_;
