@@ -11,7 +11,7 @@ PYTEST_WORKERS=${PYTEST_WORKERS:-4}
 LIMIT=$((${TEST_MINUTES:-85} * 60)) # of the whole run, in seconds
 
 # The layers whose tests have threads, for the thread sanitizer.
-CONCURRENT=(base io redis store http auth broker net admin)
+CONCURRENT=(base io redis store http auth cluster broker net admin)
 
 add() { # PASSED FAILED [SKIPPED]
   passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + ${3:-0}))
