@@ -311,21 +311,29 @@ bool Core::resend_one(Channel& c, PacketId id) {
     return true;
   }
   extra(c.slot).resend->reading = true;
-  model::Position before{e->position.generation, e->position.offset - 1};
-  stores_.logs->read(e->log, before, kUnderWayPage,
-                     [this, k = key(c.slot), id, log = e->log](result<ports::LogPage> page) {
-                       Channel* channel = find(k);
-                       if (!channel || !channel->up() || !extra(k.slot).resend) return;
-                       extra(k.slot).resend->reading = false;
-                       if (!page) return touch(k.slot);  // asked again with the next tick
-                       take_messages(channel->session(), log, page->messages);
-                       if (InFlight* entry = channel->session().window.find(id); entry && !entry->message) {
-                         counters.dropped_log_bound.add();  // a bound of the log took it away
-                         give_up(*channel, id, *entry);
-                       }
-                       pump(*channel);
-                     });
+  read_under_way(key(c.slot), id, e->log, {e->position.generation, e->position.offset - 1});
   return false;
+}
+
+/// Looks for the message of `id` behind `after`. Where the log goes on in a later generation, the store may have
+/// forgotten it and have it again further on.
+void Core::read_under_way(ClientKey k, PacketId id, ports::LogId log, model::Position after) {
+  stores_.logs->read(log, after, kUnderWayPage, [this, k, id, log](result<ports::LogPage> page) {
+    Channel* channel = find(k);
+    if (!channel || !channel->up() || !extra(k.slot).resend) return;
+    if (page) {
+      take_messages(channel->session(), log, page->messages);
+      if (InFlight* entry = channel->session().window.find(id); entry && !entry->message) {
+        const model::Position last = page->messages.empty() ? page->head : page->messages.back().position;
+        if (last < page->head && last.generation > entry->position.generation) return read_under_way(k, id, log, last);
+        counters.dropped_log_bound.add();  // a bound of the log took it away
+        give_up(*channel, id, *entry);
+      }
+    }
+    extra(k.slot).resend->reading = false;
+    if (!page) return touch(k.slot);  // asked again with the next tick
+    pump(*channel);
+  });
 }
 
 /// Gives the messages of a log to what is under way from it.
@@ -334,7 +342,11 @@ void Core::take_messages(Session& s, ports::LogId log, const std::vector<ports::
     if (e.log != log || e.message || e.state == OutboundState::released || e.state == OutboundState::received) return;
     auto at = std::lower_bound(messages.begin(), messages.end(), e.position,
                                [](const ports::StoredMessage& m, const model::Position& p) { return m.position < p; });
-    if (at != messages.end() && at->position == e.position) s.window.keep(e, at->message);
+    if (at == messages.end() || at->position != e.position)
+      at = std::find_if(messages.begin(), messages.end(), [&](const ports::StoredMessage& m) {
+        return m.known && std::find(m.known->begin(), m.known->end(), e.position) != m.known->end();
+      });
+    if (at != messages.end()) s.window.keep(e, at->message);
   });
 }
 

@@ -289,6 +289,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void resend(Channel& c);
   bool resend_one(Channel& c, mqtt::PacketId id);
   void give_up(Channel& c, mqtt::PacketId id, session::InFlight& e);
+  void read_under_way(ClientKey k, mqtt::PacketId id, ports::LogId log, model::Position after);
   static void take_messages(session::Session& s, ports::LogId log, const std::vector<ports::StoredMessage>& messages);
   void leave_subscriptions(Channel& c, session::Session& s, ClientKey k);
   static bool has_many(const session::Session& s) { return s.subscriptions().size() > kFiltersPerTurn; }
