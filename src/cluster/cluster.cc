@@ -110,7 +110,8 @@ bool Cluster::fresh() const {
 
 void Cluster::set_fresh() {
   std::int64_t until = 0;
-  if (state_ == State::in && read_at_ != MonoTime::min() && barriers_.answered(repaired_by_))
+  if (state_ == State::in && read_at_ != MonoTime::min() && membership_.until() != MonoTime::min() &&
+      barriers_.answered(repaired_by_))
     until = (std::min(read_at_ + kFresh, membership_.until()) - kCoarse).time_since_epoch().count();
   fresh_until_.store(until, std::memory_order_relaxed);
 }
