@@ -136,7 +136,10 @@ void Cluster::leave(std::function<void()> done) {
   left_ = std::move(done);
   auto waits = std::make_shared<std::size_t>(1);
   auto said = [this, alive = alive_, waits](bool) {
-    if (--*waits == 0 && *alive) say_goodbye();
+    if (--*waits > 0 || !*alive) return;
+    loop_.post_fn([this, alive] {  // this may be within a stream that goes with it
+      if (*alive) say_goodbye();
+    });
   };
   for (auto& p : peers_) {
     if (!p.out) continue;

@@ -238,13 +238,12 @@ void WriterPipe::replicas_answered(const Outcome& outcome) {
 void WriterPipe::refused(const Outcome& outcome) { refusal_ = outcome.text(); }
 
 void WriterPipe::end_flush() {
-  const auto flights = std::exchange(flights_, {});
   if (concern_met_ && connection_) {
     if (alone_ && !waits_ && writer_.options_.concern == WriterOptions::Concern::replica) ++writer_.stats_.degraded;
     confirm_all();
   }
-  flights_.clear();  // nothing was sent meanwhile: a flush begins at the end of the turn
-  for (auto& f : flights) {
+  // Nothing was sent meanwhile, since a flush begins at the end of the turn; but targets may have gone.
+  for (auto& f : std::exchange(flights_, {})) {
     if (!f.target) continue;
     Target& t = *f.target;
     if (t.doubt_)
