@@ -13,10 +13,6 @@ constexpr Millis kPause{100};  // until Redis is asked again; until this node is
 
 }  // namespace
 
-LeftBehind::~LeftBehind() {
-  if (loop_) loop_->timers().cancel(*this);
-}
-
 void LeftBehind::open(io::EventLoop& loop, cluster::Cluster& cluster, store::RedisSessions& sessions) {
   loop_ = &loop;
   cluster_ = &cluster;

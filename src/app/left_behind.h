@@ -20,8 +20,7 @@ namespace sb::app {
 class LeftBehind final : io::Timer {
  public:
   explicit LeftBehind(broker::Node& node) : node_(node) {}
-  ~LeftBehind();
-  /// Before add().
+  /// Before add(). It must outlive the loop.
   void open(io::EventLoop& loop, cluster::Cluster& cluster, store::RedisSessions& sessions);
   /// What `node` left with this epoch and those before; `done` once all of it is published.
   void add(const std::string& node, std::uint64_t epoch, std::function<void()> done);

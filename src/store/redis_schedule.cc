@@ -161,13 +161,13 @@ void RedisSchedule::due(WallTime now, std::size_t max, std::function<void(std::v
     writer_.client().call(
         {"ZRANGEBYSCORE", key, "-inf", "+inf", "WITHSCORES", "LIMIT", "0", std::to_string(max)}, key, kAnswer,
         [self = self_, asking, i, now, max](Outcome& o) {
-          if (RedisSchedule* s = *self) {
-            s->shards_[i].asking = false;
-            if (o.done())
-              s->take(i, now, max, o.value(), asking->found);
-            else
-              s->shards_[i].next = WallTime::min();
-          }
+          RedisSchedule* s = *self;
+          if (!s) return;
+          s->shards_[i].asking = false;
+          if (o.done())
+            s->take(i, now, max, o.value(), asking->found);
+          else
+            s->shards_[i].next = WallTime::min();
           asking->end();
         },
         redis::kReads);
@@ -207,7 +207,8 @@ void RedisSchedule::count(std::function<void(std::uint64_t)> done) {
     const std::string key = keys_.schedule(i);
     writer_.client().call(
         {"ZCARD", key}, key, Seconds(3600),
-        [counting, done](Outcome& o) {
+        [self = self_, counting, done](Outcome& o) {
+          if (!*self) return;
           if (o.done())
             counting->n += static_cast<std::uint64_t>(std::max<std::int64_t>(0, o.value().integer().value_or(0)));
           if (--counting->waits == 0) done(counting->n);

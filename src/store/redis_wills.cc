@@ -218,10 +218,7 @@ void RedisWills::read_page(const std::shared_ptr<Paging>& p) {
   writer_.client().call(
       {"HSCAN", p->key, p->cursor, "COUNT", kPage}, p->key, kAnswer,
       [self = self_, p](Outcome& o) {
-        if (*self)
-          (*self)->taken(p, o);
-        else
-          p->done(std::nullopt);
+        if (*self) (*self)->taken(p, o);
       },
       redis::kReads);
 }
@@ -259,12 +256,10 @@ void RedisWills::taken(const std::shared_ptr<Paging>& p, Outcome& page) {
     writer_.client().call(
         {"EVALSHA", take_script()->sha, "1", p->key, client_id, value, next}, p->key, kAnswer,
         [self = self_, p, t = std::move(t)](Outcome& o) mutable {
-          p->failed |= !o.done() || !*self;
+          if (!*self) return;
+          p->failed |= !o.done();
           if (o.done() && o.value().integer() == 1) p->found.taken.push_back(std::move(t));
-          if (*self)
-            (*self)->end_page(p);
-          else if (--p->waits == 0)
-            p->done(std::nullopt);
+          (*self)->end_page(p);
         },
         redis::kControl);
   }

@@ -173,7 +173,8 @@ TEST(Envelope, EveryBeginningOfAFieldIsReadOrRefused) {
 
 TEST(Envelope, CostsNextToNothing) {
   std::string out;
-  auto m = message("sensors/building-3/room-12/temperature", std::string(100, 'x'));
+  const std::string payload(100, 'x');
+  auto m = message("sensors/building-3/room-12/temperature", payload);
   m.qos = 1;
   m.publisher = 0x123456789ABCDEF;
   out.reserve(300'000);
