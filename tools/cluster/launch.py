@@ -108,7 +108,8 @@ class Run:
         if o.redis in TOPOLOGIES:
             kind = TOPOLOGIES[o.redis]
             program()  # an error before anything is written, if there is none
-            ports = directory.ports or free_ports(kind.data + kind.sentinels)
+            ours = frozenset(port for i in range(o.nodes) for port in ports_of(o.port, i).values())
+            ports = directory.ports or free_ports(kind.data + kind.sentinels, ours)
             if taken := [p for p in ports if not is_free(p)]:
                 raise WrongUse(f"port {taken[0]}, which Redis had in {directory.path}, is in use")
             self.redis = kind(directory.path, ports)

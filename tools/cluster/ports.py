@@ -18,12 +18,12 @@ def is_free(port: int) -> bool:
         return True
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, nor on those BUS above them."""
+def free_ports(count: int, but: frozenset[int] = frozenset()) -> list[int]:
+    """Ports that nobody listens on, nor on those BUS above them; and none of `but`, which somebody is about to take."""
     found: list[int] = []
     for port in random.SystemRandom().sample(range(FIRST, LAST), LAST - FIRST):
         if len(found) == count:
             return found
-        if is_free(port) and is_free(port + BUS):
+        if not but & {port, port + BUS} and is_free(port) and is_free(port + BUS):
             found.append(port)
     raise OSError(f"there are no {count} free ports between {FIRST} and {LAST}")
