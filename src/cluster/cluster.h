@@ -156,6 +156,7 @@ class Cluster final : public store::LogPeers,
   }
   void on_end_of_turn() override;
   void add_barrier(std::function<void()> done);
+  void repair_streams();
   std::uint64_t send_barrier(std::vector<std::function<void()>> done);
   void run_barriers();
   void run_kicks(bool all_of, ports::PeerNumber peer);
@@ -167,6 +168,7 @@ class Cluster final : public store::LogPeers,
   void on_read_to_end(MonoTime as_of) override;
   void on_trimmed(const std::string& from, StreamId id) override;
   void on_interrupted() override;
+  void on_missing(const std::string& from) override;
   void on_door(std::string_view what, std::uint64_t epoch) override;
   void take(std::string_view field);
   /// The sender of the entry has said hello to this life.

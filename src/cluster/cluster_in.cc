@@ -70,8 +70,23 @@ void Cluster::on_interrupted() {
   if (logs_) logs_->compare_heads();
 }
 
+void Cluster::on_missing(const std::string& from) {
+  stats_.streams_lost.add();
+  log::warn("cluster Redis has lost what {} wrote to this node: it is asked to repeat that",
+            from.empty() ? "new nodes" : from);
+  // Whoever deleted this one may have deleted others, whose readers cannot say so when theirs is gone, too.
+  repair_streams();
+  if (!from.empty()) membership_.ring(from, "lacks", membership_.epoch());
+}
+
+void Cluster::repair_streams() {
+  for (auto& p : peers_)
+    if (p.out) p.out->repair();
+}
+
 void Cluster::on_door(std::string_view what, std::uint64_t epoch) {
   if (what == "look") membership_.look();
+  if (what == "lacks") repair_streams();
   // Who has heard that this node leaves counts it no more, and may ring for what else comes from it.
   if (what == "fenced" && state_ != State::left) membership_.told_fenced(epoch);
 }

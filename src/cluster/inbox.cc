@@ -17,6 +17,7 @@ constexpr std::size_t kCounted = 16;
 constexpr Millis kPause{30};       // after a refusal
 constexpr Millis kAnswer{1500};    // beyond the time that a read waits
 constexpr Millis kEnsure{1000};    // between two looks whether Redis still has the streams
+constexpr Millis kMissing{1500};   // until a stream is made again that was deleted: all have looked for theirs by then
 constexpr Millis kTrim{50};        // between two trims of a stream
 constexpr Millis kLive{3600'000};  // of a stream that nobody reads any more
 constexpr Seconds kForget{60};     // after which a lost node's stream is read no more
@@ -84,7 +85,8 @@ void Inbox::forget(const std::string& from) {
   if (Stream* s = find(from)) s->gone_at = loop_.now();
 }
 
-/// Streams that Redis does not have are made with their position as last id: so it refuses what was read before.
+/// Streams that Redis does not have are made with their position as last id: so it refuses what was read before. After
+/// a connection that was lost at once, since their senders have lost theirs too and ask what is missing.
 void Inbox::ensure() {
   next_ensure_ = loop_.now() + kEnsure;
   if (ensuring_) {
@@ -96,22 +98,34 @@ void Inbox::ensure() {
   std::vector<std::pair<std::string, StreamId>> asked;  // what is read before the answer comes is not missing in it
   for (auto& s : streams_) words.push_back(s.key), asked.emplace_back(s.from, s.position);
   words.push_back(std::to_string(kLive.count()));
-  for (auto& s : streams_) words.push_back(std::max(s.position, StreamId{0, 1}).text());
+  const bool make = std::exchange(cut_, false) || !opening_.empty();
+  for (auto& s : streams_) {
+    const bool may = make || !s.known || (s.missing != kNever && loop_.now() - s.missing >= kMissing);
+    words.push_back(may ? std::max(s.position, StreamId{0, 1}).text() : std::string());
+  }
   ensuring_ = true;
   auto done = std::make_shared<std::vector<std::function<void()>>>(std::exchange(opening_, {}));
   client_.call(
       std::move(words), streams_.front().key, Seconds(5),
-      [this, alive = alive_, asked = std::move(asked), done](redis::Outcome& o) {
+      [this, alive = alive_, asked = std::move(asked), done, make](redis::Outcome& o) {
         if (!*alive) return;
         ensuring_ = false;
         if (!o.done()) {
+          cut_ |= make;
           opening_.insert(opening_.begin(), done->begin(), done->end());
           ensure_again_ = !opening_.empty();
         } else {
           for (std::size_t i = 0; i < asked.size(); ++i) {
             Stream* s = find(asked[i].first);
+            if (!s) continue;
             const auto last = StreamId::parse(o.value()[i].text());
-            if (!s || !last) continue;
+            if (!last) {
+              if (s->missing == kNever) s->missing = loop_.now();
+              next_ensure_ = std::min(next_ensure_, s->missing + kMissing);
+              listener_.on_missing(s->from);
+              continue;
+            }
+            s->missing = kNever;
             // It had read further than Redis remembers.
             if (s->known && *last < asked[i].second) interrupted_ = true;
             if (!s->known) s->position = s->trimmed = *last;
@@ -206,7 +220,7 @@ void Inbox::on_outcome(redis::Outcome& outcome) {
 }
 
 void Inbox::failed(const redis::Outcome& o) {
-  interrupted_ = true;
+  interrupted_ = cut_ = true;
   if (o.refused_as(redis::Refusal::try_again) || o.refused_as(redis::Refusal::ask) ||
       o.refused_as(redis::Refusal::moved))
     moving_until_ = loop_.now() + kMoving;

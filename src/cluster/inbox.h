@@ -34,6 +34,9 @@ class Inbox final : io::Timer, io::TurnEnd {
     virtual void on_trimmed(const std::string& from, StreamId id) = 0;
     /// Redis could not be read for a moment, or has forgotten something: it may be another one.
     virtual void on_interrupted() = 0;
+    /// Redis was there all the time, and has the stream no more: what stood in it unread is gone. It is made again when
+    /// the sender had the time to hear of it, so that it takes nothing new before what is missing.
+    virtual void on_missing(const std::string& from) = 0;
     /// Somebody has rung.
     virtual void on_door(std::string_view what, std::uint64_t epoch) = 0;
 
@@ -64,7 +67,8 @@ class Inbox final : io::Timer, io::TurnEnd {
     std::string from, key;
     StreamId position, trimmed;
     MonoTime gone_at = kNever;
-    bool known = false;  ///< Redis has it, and the position is right
+    MonoTime missing = kNever;  ///< since then
+    bool known = false;         ///< Redis has it, and the position is right
   };
   void on_timer() override;
   void on_end_of_turn() override;
@@ -95,6 +99,7 @@ class Inbox final : io::Timer, io::TurnEnd {
   std::vector<std::function<void()>> opening_;
   bool running_ = false, reading_ = false, held_ = false, ensuring_ = false, ensure_again_ = false;
   bool interrupted_ = false;  ///< to be told behind the next read that succeeds
+  bool cut_ = false;          ///< Redis may have begun anew since it was last asked for the streams
   unsigned one_by_one_ = 0;   ///< replies that are awaited
   bool one_by_one_to_end_ = false;
   std::chrono::steady_clock::time_point began_{};  ///< the last read

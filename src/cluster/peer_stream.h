@@ -64,6 +64,8 @@ class PeerStream final : public redis::Target, io::TurnEnd {
   void wait(Waiter w) { kept_->waiters.push_back(std::move(w)); }
   /// The receiver has read up to this entry.
   void read_up_to(std::uint64_t number);
+  /// Redis may lack entries that it had confirmed: it is asked, and gets them again.
+  using Target::repair;
   /// Nothing is sent any more; all who wait hear `outcome`.
   void end(bool outcome);
   std::size_t backlog() const { return waiting_bytes_ + unread_bytes_; }

@@ -67,14 +67,19 @@ return 1
       .inboxes = script(R"(
 local last = {}
 for i, key in ipairs(KEYS) do
-  if redis.call('EXISTS', key) == 0 then
+  local there = redis.call('EXISTS', key) == 1
+  if not there and ARGV[i + 1] ~= '' then
     redis.call('XADD', key, ARGV[i + 1], 'n', '')
     redis.call('XTRIM', key, 'MAXLEN', 0)
+    there = true
   end
-  redis.call('PEXPIRE', key, ARGV[1])
-  local info = redis.call('XINFO', 'STREAM', key)
-  for j = 1, #info, 2 do
-    if info[j] == 'last-generated-id' then last[i] = info[j + 1] end
+  last[i] = ''
+  if there then
+    redis.call('PEXPIRE', key, ARGV[1])
+    local info = redis.call('XINFO', 'STREAM', key)
+    for j = 1, #info, 2 do
+      if info[j] == 'last-generated-id' then last[i] = info[j + 1] end
+    end
   end
 end
 return last

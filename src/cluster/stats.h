@@ -18,6 +18,7 @@ struct Stats {
   Counter dropped_malformed;  ///< fields of entries that this version cannot read
   Counter stale_entries;      ///< meant for, or from, an earlier life of a node
   Counter gaps;               ///< times that entries of a stream were missing, or a node said that it dropped some
+  Counter streams_lost;       ///< times that Redis was found to have no stream of the inbox any more
   Counter interruptions;      ///< times that the inbox could not be read for a moment
   Counter batches_lost;       ///< entries that Redis forgot and the redo ring had no more
   Counter reads_one_by_one;   ///< rounds of the inbox while its slot moved

@@ -28,6 +28,7 @@ every()  # fills FAULTS
 class Alone(Cluster):
     def settings(self, name):
         return {"store.kind": "memory", "listeners.mqtt.bind": f"127.0.0.1:{free_ports(1)[0]}", "listeners.ws.bind": "",
+                "admin.bind": f"127.0.0.1:{free_ports(1)[0]}",
                 "node.shards": 1}
 
 
