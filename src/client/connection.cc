@@ -212,7 +212,7 @@ void Connection::close_socket() {
   out_.clear();
   tail_.clear();
   transport_.reset();
-  blocked_ = more_to_read_ = false;
+  blocked_ = more_to_read_ = end_seen_ = false;
 }
 
 Millis Connection::next_pause() {

@@ -110,7 +110,8 @@ class Connection final : io::EventHandler, Link, Transport::Receiver {
   bool marked_ = false;
   bool blocked_ = false;  ///< the socket takes no more for now
   bool more_to_read_ = false;
-  bool final_ = false;  ///< the application has ended it: no reconnect
+  bool end_seen_ = false;  ///< the socket's end was announced, which is not said again
+  bool final_ = false;     ///< the application has ended it: no reconnect
   bool retry_ = false;
   std::size_t next_address_ = 0;
   unsigned attempts_ = 0;  ///< since the last success

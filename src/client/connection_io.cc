@@ -28,6 +28,7 @@ void Connection::on_events(std::uint32_t events) {
     blocked_ = false;
     mark();
   }
+  if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) end_seen_ = true;
   if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) read();
 }
 
@@ -50,7 +51,7 @@ void Connection::read() {
         on_plain(hub_.wire(), size);
       }
     }
-    if (fd_ < 0 || size < Hub::kReadSize) return;
+    if (fd_ < 0 || (size < Hub::kReadSize && !end_seen_)) return;
   }
   more_to_read_ = true;
   mark();

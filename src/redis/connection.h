@@ -87,7 +87,7 @@ class Connection final : io::EventHandler, io::TurnEnd, io::Timer, LinkHost {
   void on_connect_result();
   void tls_progress(io::TlsStatus status);
   bool ready() const { return fd_ >= 0 && !connecting_ && (!tls_ || tls_->established()); }
-  void read();
+  void read(bool end);
   bool take(std::string_view ciphertext);
   bool deliver();
   void flush();

@@ -35,12 +35,13 @@ void Connection::on_events(std::uint32_t events) {
     on_connect_result();
   }
   if (events & EPOLLOUT) blocked_ = false;
-  if (fd_ >= 0 && !connecting_) read();
+  if (fd_ >= 0 && !connecting_) read(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
   mark();
   rearm();
 }
 
-void Connection::read() {
+/// `end`: the socket's end was announced. That is not said again, so it is read up to there.
+void Connection::read(bool end) {
   const unsigned socket = sockets_;
   for (int i = 0; i < kReadsPerTurn; ++i) {
     char* to = tls_ ? ciphertext_buffer() : reader_.prepare(kReadSize);
@@ -52,7 +53,7 @@ void Connection::read() {
     const auto size = static_cast<std::size_t>(n);
     if (!tls_) reader_.commit(size);
     if (!(tls_ ? take({to, size}) : deliver()) || fd_ < 0 || socket != sockets_) return;
-    if (size < kReadSize) return;  // edge-triggered: what comes behind it is a new event
+    if (size < kReadSize && !end) return;  // edge-triggered: what comes behind it is a new event
   }
   again();
 }
@@ -133,7 +134,7 @@ bool Connection::send_all(OutBuffer& from, bool plain) {
       // What Redis said before it closed is worth more than EPIPE: read() finds it, or the end.
       const error_code e = last_error();
       const unsigned socket = sockets_;
-      read();
+      read(true);
       if (fd_ >= 0 && socket == sockets_) link_.lost(loop_.now(), e);
       return false;
     }

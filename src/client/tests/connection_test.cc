@@ -264,6 +264,17 @@ TEST_F(ConnectionTest, PacketsInPieces) {
   EXPECT_EQ(app.messages[2], "end");
 }
 
+TEST_F(ConnectionTest, AnEndThatComesTogetherWithAPacketIsSeen) {
+  target(peer.port);
+  make();
+  connected();
+  peer.send(publish_of(Version::v5, {.topic = "t", .payload = "last"}, 0));
+  peer.hang_up();
+  until([&] { return !app.closed.empty(); });
+  EXPECT_EQ(app.messages, std::vector<std::string>{"last"});
+  EXPECT_EQ(app.closed[0], make_error_code(errc::connection_closed));
+}
+
 TEST_F(ConnectionTest, AbortSaysNothing) {
   target(peer.port);
   make();

@@ -4,6 +4,8 @@
 
 #include <gmock/gmock.h>
 
+#include <thread>
+
 #include "io/tests/test_certs.h"
 #include "redis/tests/bench.h"
 
@@ -276,6 +278,24 @@ TEST(RedisConnection, AConnectionThatRedisKillsIsMadeAnew) {
   ASSERT_TRUE(loop.until([&] { return life.ups == 2; }));
   EXPECT_EQ(life.downs, 1);
   EXPECT_EQ(ask(loop, *c, {"ECHO", "back"}), "done \"back\"");
+}
+
+TEST(RedisConnection, AnEndThatComesTogetherWithAnAnswerIsSeen) {
+  NEEDS_REDIS();
+  RedisServer server;
+  TestLoop loop;
+  Life life;
+  Options o = options();
+  o.probe_after = o.command_timeout = Seconds(1000);
+  auto c = connect(loop, server.endpoint(), o, &life);
+  ASSERT_TRUE(loop.until([&] { return c->up(); }));
+  std::string out;
+  call(*c, {"SET", "k", "v"}, [&](Outcome& answer) { out = testing::show(answer); });
+  loop.run_once(Millis(0));
+  while (server.ask({"EXISTS", "k"}) != "1") std::this_thread::sleep_for(Millis(1));
+  ASSERT_EQ(server.ask({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"}), "1");
+  ASSERT_TRUE(loop.until([&] { return life.downs == 1; }));
+  EXPECT_EQ(out, "done +OK");
 }
 
 TEST(RedisConnection, MayEndInItsOwnCalls) {
