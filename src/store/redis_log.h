@@ -11,6 +11,7 @@
 #include "ports/log_store.h"
 #include "redis/writer.h"
 #include "store/redis_answers.h"
+#include "store/redis_log_memory.h"
 #include "store/redis_log_tail.h"
 
 namespace sb::store {
@@ -50,7 +51,7 @@ class RedisLog final : public redis::Target {
   std::uint64_t heard = 0;                          ///< messages of others since lower bounds were written
   MonoTime looked_up{};                             ///< when the records of its lowest members were read
   bool trimming = false;
-  std::shared_ptr<std::size_t> entry_bytes = std::make_shared<std::size_t>(64 * 1024);
+  std::shared_ptr<LogMemory> read = std::make_shared<LogMemory>();
   std::vector<std::pair<Answers::Ptr<Joined>, Position>> joined;  ///< and wait until all nodes know
   bool reading = false;                                           ///< what the tail lacks is being read
   bool hole_noted = false;                                        ///< it will be

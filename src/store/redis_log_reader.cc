@@ -69,22 +69,29 @@ struct LogReader::Page {
   std::string log_key;
   Position at;
   std::size_t max;
-  std::shared_ptr<std::size_t> entry_bytes;
+  std::shared_ptr<LogMemory> memory;
   Millis within;
   std::function<void(result<ports::LogPage>)> done;
   LogHead head;
   ports::LogPage page;
   std::size_t bytes = 0;
 
-  bool take(Position last, std::string_view entry, std::string_view known);
+  bool take(Position last, const redis::Reply::View& fields);
 };
 
 /// False when the entry is corrupt.
-bool LogReader::Page::take(Position last, std::string_view entry, std::string_view known) {
+bool LogReader::Page::take(Position last, const redis::Reply::View& fields) {
+  std::string_view entry, known, mark;
+  for (std::size_t i = 0; i + 1 < fields.size(); i += 2) {
+    const std::string_view name = fields[i].text();
+    (name == "b" ? entry : name == "k" ? known : mark) = fields[i + 1].text();
+  }
   const auto messages = messages_of_entry(entry);
   if (!messages || messages->size() > last.offset) return false;
-  const std::vector<Position> firsts = positions_of_ids(known);
   Position p{last.generation, last.offset - messages->size() + 1};
+  std::vector<Position> firsts = positions_of_ids(known);
+  const std::uint64_t writer = number_at(mark);
+  if (const std::uint64_t number = number_at(mark)) memory->saw(writer, number, p, messages->size(), firsts);
   for (std::size_t i = 0; i < messages->size() && page.messages.size() < max && bytes < kPageBytes; ++i, ++p.offset) {
     if (p <= at) continue;
     if (page.messages.empty()) {
@@ -104,13 +111,13 @@ bool LogReader::Page::take(Position last, std::string_view entry, std::string_vi
 }
 
 void LogReader::page(const std::string& log_key, const std::string& state_key, Position after, std::size_t max,
-                     std::shared_ptr<std::size_t> entry_bytes, Millis within,
+                     std::shared_ptr<LogMemory> memory, Millis within,
                      std::function<void(result<ports::LogPage>)> done) {
   auto p = std::make_shared<Page>();
   p->log_key = log_key;
   p->at = after;
   p->max = max;
-  p->entry_bytes = std::move(entry_bytes);
+  p->memory = std::move(memory);
   p->within = within;
   p->done = std::move(done);
   // The head first: what the entries do not have behind it came later.
@@ -124,7 +131,7 @@ void LogReader::page(const std::string& log_key, const std::string& state_key, P
 }
 
 void LogReader::read_on(std::shared_ptr<Page> p) {
-  const std::size_t fit = (kPageBytes - p->bytes) / std::max<std::size_t>(*p->entry_bytes, 1) + 1;
+  const std::size_t fit = (kPageBytes - p->bytes) / std::max<std::size_t>(p->memory->entry_bytes, 1) + 1;
   const std::size_t count = std::clamp<std::size_t>(fit, 1, p->max - p->page.messages.size());
   call_(
       {"XRANGE", p->log_key, "(" + to_id(p->page.messages.empty() ? p->at : p->page.messages.back().position), "+",
@@ -136,15 +143,14 @@ void LogReader::read_on(std::shared_ptr<Page> p) {
         for (auto entry : o.value()) {
           const auto last = position_of_id(entry[0].text());
           const auto fields = entry[1];
-          const std::string_view value = fields[1].text();
-          if (!last || !p->take(*last, value, fields.size() > 3 ? fields[3].text() : "")) {
+          if (!last || !p->take(*last, fields)) {
             log::error("store corrupt entry log={} id={}", log::name(p->log_key), entry[0].text());
             return p->done(make_error_code(ports::errc::unavailable));
           }
           ++entries;
-          bytes += value.size();
+          bytes += fields[1].text().size();
         }
-        if (entries > 0) *p->entry_bytes = std::max<std::size_t>(bytes / entries, 64);
+        if (entries > 0) p->memory->entry_bytes = std::max<std::size_t>(bytes / entries, 64);
         ports::LogPage& page = p->page;
         if (entries == count && page.messages.size() < p->max && p->bytes < kPageBytes) return read_on(p);
         if (!page.messages.empty())

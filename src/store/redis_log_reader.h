@@ -10,6 +10,7 @@
 
 #include "ports/log_store.h"
 #include "store/redis_calls.h"
+#include "store/redis_log_memory.h"
 
 namespace sb::store {
 
@@ -34,10 +35,10 @@ class LogReader {
   explicit LogReader(redis::Client& client) : call_(client) {}
   /// Not there: incarnation 0.
   void head(const std::string& state_key, Millis within, std::function<void(result<LogHead>)> done);
-  /// A page behind `after` with up to `max` messages; a log that is not there has its head at `after`. `entry_bytes`:
-  /// of the entries of this log, as far as is known; it is learned here, and lives as long as the log.
+  /// A page behind `after` with up to `max` messages; a log that is not there has its head at `after`. `memory`
+  /// lives as long as the log.
   void page(const std::string& log_key, const std::string& state_key, model::Position after, std::size_t max,
-            std::shared_ptr<std::size_t> entry_bytes, Millis within, std::function<void(result<ports::LogPage>)> done);
+            std::shared_ptr<LogMemory> memory, Millis within, std::function<void(result<ports::LogPage>)> done);
 
  private:
   static constexpr std::size_t kPageBytes = 1024 * 1024;

@@ -6,8 +6,12 @@
 #include "redis/script.h"
 
 /// What the logs run in Redis. PROTOCOLS 3 and 9. A log has three keys in one slot: its stream, its state (a hash) and
-/// its members (a sorted set: incarnation of a session -> offset of the last message that it does not need). Of the
-/// state:
+/// its members (a sorted set: incarnation of a session -> offset of the last message that it does not need). An entry
+/// of the stream has as its id the position of its last message, and
+///   b  messages
+///   w  "writer number" of their batch, the writer as a number; empty when some of the batch were there already
+///   k  first positions that the batch had before, in so far as its writer knows
+/// Of the state:
 ///   i  incarnation of the log; d  it has ended: all else is gone, and this goes after a while
 ///   s  "generation offset bytes trimmed piece-bytes piece-from first-piece next-piece": the last message's position,
 ///      bytes of all messages, offset of the last message that was trimmed, and the piece that is being filled
@@ -21,7 +25,7 @@ namespace sb::store::log_scripts {
 using ScriptPtr = std::shared_ptr<const redis::Script>;
 
 /// log state members | writer number any highest-generation known max-bytes max-messages grain-bytes grain-messages
-/// max-age grain-age, then for each segment: messages bytes origin number data
+/// max-age grain-age mark, then for each segment: messages bytes origin number data
 ///   -> [done incarnation bytes messages generation first count previous-generation previous-offset skipped...]
 ///      [seen ...the same; zeros when it is not the last batch], [none incarnation of one that ended], [gap]
 extern const ScriptPtr append;

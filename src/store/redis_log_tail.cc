@@ -52,9 +52,8 @@ void LogTail::left() {
 
 void LogTail::add(const AppendedRun& run) {
   if (run.messages.empty() || (runs_ && last_of(run) <= at_) || watches_.empty()) return;
-  // Behind the one that was told last there is nothing but this: also in another generation, whose first batch is
-  // behind what is left of the one before.
-  if (runs_ && run.previous <= at_) {
+  // Behind the one that was told last there is nothing but this.
+  if (runs_ && follows(run)) {
     tell(run);
     return drain();
   }
@@ -76,10 +75,15 @@ void LogTail::add_page(const std::vector<StoredMessage>& messages, Position upto
   drain();
 }
 
+/// A new generation is begun by reading it: who has read what the one before has lost is known only there.
+bool LogTail::follows(const AppendedRun& run) const {
+  return run.previous <= at_ && run.first.generation <= at_.generation;
+}
+
 void LogTail::drain() {
   while (!waiting_.empty()) {
     auto first = waiting_.begin();
-    if (first->second.previous > at_) return;
+    if (!follows(first->second)) return;
     const AppendedRun run = std::move(first->second);
     waiting_bytes_ -= bytes_of(run);
     waiting_.erase(first);

@@ -52,6 +52,7 @@ class LogTail {
   static constexpr std::size_t kWaitingBytes = 4 * 1024 * 1024;  ///< behind holes; beyond, it is read from the log
   void tell(const ports::StoredMessage& m);
   void tell(const AppendedRun& run);
+  bool follows(const AppendedRun& run) const;
   void drain();
   void left();
 

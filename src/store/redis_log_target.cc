@@ -62,6 +62,7 @@ void RedisLog::encode(const Messages& b, bool any, Words& out) {
   for (auto& p : b.places) known += fmt::format("{}/{} ", to_id(p.first), p.count);
   out.keep(std::move(known)).number(logs_.bytes_for(*this)).add(bounds.messages);
   out.add(bounds.grain_bytes).add(bounds.grain_messages).add(bounds.age).add(bounds.grain_age);
+  out.keep(fmt::format("{} {}", logs_.writer_mark(), b.number));
   std::size_t from = 0;
   for (auto& s : b.segments) {
     out.number(s.messages).number(s.footprint);

@@ -33,6 +33,7 @@ RedisLogs::RedisLogs(RedisEngine& engine, OnLog on_log, LogPeers* peers)
       limits_(engine.options().limits),
       writer_name_(fmt::format("{}#{}", engine.options().node,
                                engine.options().epoch ? engine.options().epoch : wall_ms(engine.loop()))),
+      writer_mark_(std::to_string(static_cast<std::uint32_t>(hash_bytes(writer_name_)))),
       call_(engine.writer().client()),
       reader_(engine.writer().client()),
       members_(engine.writer().client(), engine.keys()) {
@@ -190,7 +191,7 @@ void RedisLogs::read(LogId id, Position after, std::size_t max, Done<LogPage> do
     RedisLog* l = find(id);
     if (slot->answered()) return;
     if (!l) return gone();
-    reader_.page(l->key(), l->state_key, after, std::max<std::size_t>(max, 1), l->entry_bytes, engine_.options().hold,
+    reader_.page(l->key(), l->state_key, after, std::max<std::size_t>(max, 1), l->read, engine_.options().hold,
                  [this, slot, id](result<LogPage> page) {
                    if (RedisLog* read = page ? find(id) : nullptr) read->seen(page->head);
                    answers_.answer(slot, std::move(page));

@@ -66,6 +66,8 @@ class RedisLogs final : public ports::LogStore, public LogsOfPeers, public Redis
   const RedisKeys& keys() const { return engine_.keys(); }
   LogPeers* peers() const { return peers_; }
   const std::string& writer_name() const { return writer_name_; }
+  /// The same in few bytes, as entries have it.
+  const std::string& writer_mark() const { return writer_mark_; }
   Answers& answers() { return answers_; }
   MonoTime now() const { return engine_.loop().now(); }
   /// That one entry has at most.
@@ -120,7 +122,7 @@ class RedisLogs final : public ports::LogStore, public LogsOfPeers, public Redis
   OnLog on_log_;
   LogPeers* const peers_;
   const model::Limits limits_;
-  const std::string writer_name_;
+  const std::string writer_name_, writer_mark_;
   Bounds bounds_;
   std::size_t entry_messages_, entry_bytes_;
   RedisCalls call_;

@@ -124,7 +124,7 @@ void RedisLogs::on_timer() {
 
 void RedisLogs::read_tail(RedisLog& log) {
   if (!log.tail.runs() || std::exchange(log.reading, true)) return;
-  reader_.page(log.key(), log.state_key, log.tail.at(), kTailPage, log.entry_bytes, engine_.options().hold,
+  reader_.page(log.key(), log.state_key, log.tail.at(), kTailPage, log.read, engine_.options().hold,
                [this, id = log.id](const result<LogPage>& page) { tail_read(id, page); });
 }
 

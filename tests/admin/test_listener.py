@@ -160,6 +160,7 @@ def test_too_many_connections(start):
     busy = [raw(admin) for _ in range(64)]
     for sock in busy:
         sock.sendall(REQUEST[:-1])
+    time.sleep(1)  # until all that was read: nobody of them is idle then
     late = raw(admin)
     late.sendall(REQUEST)
     late.settimeout(1)

@@ -73,7 +73,11 @@ TEST(RedisLogTail, AHoleIsFilledFromTheLog) {
 TEST(RedisLogTail, AnotherGenerationGoesOnWhereTheLogDoes) {
   Tail t({1, 100});
   t.add(run({1, 98}, {2, 99}, 1));  // 99 and 100 of generation 1 are forgotten
+  EXPECT_EQ(t.heard.text, "") << "where it begins is read from the log";
+  EXPECT_TRUE(t.hole());
+  t.add_page({{{2, 99}, message("99")}}, {2, 99});
   EXPECT_EQ(t.heard.text, "!100>99");
+  EXPECT_FALSE(t.hole());
   t.add(run({1, 101}, {1, 102}, 1));  // late: of what is forgotten
   t.add(run({2, 100}, {2, 101}, 1));
   EXPECT_TRUE(t.hole());

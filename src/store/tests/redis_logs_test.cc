@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <gtest/gtest.h>
 
+#include "store/redis_log_entry.h"
+#include "store/redis_log_scripts.h"
 #include "store/tests/redis_nodes.h"
 
 namespace sb::store::test {
@@ -225,6 +227,52 @@ TEST(RedisLogs, ANodeWithoutMembersMakesALogAgainThatRedisHasLost) {
   ASSERT_TRUE(c.until([&] { return server.ask({"ZCARD", "sb:{l:x}:c"}) == "1"; })) << "its member is again";
   a.logs().leave("x", "m1#1");
   ASSERT_TRUE(c.until([&] { return b.announced.empty(); }));
+}
+
+/// A writer sends a batch, a failover forgets it, and the writer, which never had an answer, sends it again: it cannot
+/// say where it was. Who has read it there knows.
+TEST(RedisLogs, WhatWasReadBeforeItsWriterKnewOfItIsNotReadTwice) {
+  NEEDS_REDIS();
+  RedisServer server({"--save", ""});
+  Cluster c;
+  Node& a = c.add("a", options_of(server));
+  Reader one(c, a, "x", "m1#1"), slow(c, a, "x", "m2#1");
+  Publisher p(a, "a", one.log);
+  const auto ghost = [&](const std::string& number, const std::string& payload) {
+    std::string data;
+    add_to_entry(data, message(payload, 2)->view());
+    const auto answer = server.ask({"EVALSHA",    log_scripts::append->sha,
+                                    "3",          "sb:{l:x}",
+                                    "sb:{l:x}:p", "sb:{l:x}:c",
+                                    "ghost",      number,
+                                    "any",        "0",
+                                    "",           "1000000000",
+                                    "1000000",    "1000000",
+                                    "10000",      "0",
+                                    "0",          "77 " + number,
+                                    "1",          "100",
+                                    "",           "0",
+                                    data});
+    ASSERT_NE(answer.find("done"), std::string::npos) << answer;
+  };
+  p.publish();
+  ASSERT_TRUE(c.until([&] { return p.done() && one.in_order.size() == 1; }));
+  slow.catch_up();
+  const std::string before = server.ask({"DUMP", "sb:{l:x}:p"});
+  ghost("1", "read");
+  one.catch_up();
+  ASSERT_EQ(one.in_order.size(), 2u);
+  // The failover.
+  const std::string position = std::to_string(one.cursor.next.generation) + "-2";
+  ASSERT_EQ(server.ask({"XDEL", "sb:{l:x}", position}), "1");
+  server.ask({"RESTORE", "sb:{l:x}:p", "0", before, "REPLACE"});
+  server.ask({"HSET", "sb:{l:x}:p", "h", "another"});
+  ghost("1", "read");
+  ghost("2", "new");
+  one.catch_up();
+  EXPECT_EQ(one.in_order, (std::vector<std::string>{"a1", "read", "new"}));
+  slow.catch_up();
+  EXPECT_EQ(slow.in_order, (std::vector<std::string>{"a1", "read", "new"})) << "it had not read that one";
 }
 
 TEST(RedisLogs, ScriptsThatRedisForgets) {
