@@ -26,7 +26,7 @@ Ip Ip::v6(const void* b) {
 
 std::optional<Ip> Ip::parse(std::string_view text) {
   char z[INET6_ADDRSTRLEN];
-  if (text.empty() || text.size() >= sizeof z) return std::nullopt;
+  if (text.empty() || text.size() >= sizeof z || text.find('\0') != text.npos) return std::nullopt;
   std::memcpy(z, text.data(), text.size());
   z[text.size()] = 0;
   char bytes[16];

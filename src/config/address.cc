@@ -17,13 +17,13 @@ constexpr std::size_t kMaxHost = 253;
 
 bool is_ipv4(const std::string& s) {
   in_addr a;
-  return inet_pton(AF_INET, s.c_str(), &a) == 1;
+  return s.find('\0') == s.npos && inet_pton(AF_INET, s.c_str(), &a) == 1;
 }
 
 bool is_ipv6(std::string s) {
   if (auto zone = s.find('%'); zone != std::string::npos && zone + 1 < s.size()) s.resize(zone);
   in6_addr a;
-  return inet_pton(AF_INET6, s.c_str(), &a) == 1;
+  return s.find('\0') == s.npos && inet_pton(AF_INET6, s.c_str(), &a) == 1;
 }
 
 bool is_host_name(std::string_view s) {

@@ -56,7 +56,7 @@ std::optional<std::uint16_t> port_of(std::string_view s) {
 
 bool ip_of(std::string_view s, ProxyAddress::Family family, ProxyAddress& out) {
   char text[INET6_ADDRSTRLEN];
-  if (s.empty() || s.size() >= sizeof text) return false;
+  if (s.empty() || s.size() >= sizeof text || s.find('\0') != s.npos) return false;
   text[s.copy(text, s.size())] = 0;
   out.family = family;
   return inet_pton(family == ProxyAddress::Family::ipv4 ? AF_INET : AF_INET6, text, out.ip.data()) == 1;

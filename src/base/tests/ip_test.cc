@@ -15,6 +15,7 @@ TEST(Ip, ReadsAndWrites) {
   EXPECT_EQ(Ip::parse("::ffff:192.0.2.1"), Ip::parse("192.0.2.1"));
   for (const char* text : {"", "192.0.2", "192.0.2.256", "[::1]", "1.2.3.4:5", "::g", "fe80::1%eth0", "host"})
     EXPECT_FALSE(Ip::parse(text)) << text;
+  EXPECT_FALSE(Ip::parse(std::string_view("::1\0:2", 6))) << "behind a NUL there is more";
   EXPECT_FALSE(Ip());
   EXPECT_EQ(Ip().text(), "");
 }
