@@ -163,10 +163,13 @@ void Writer::drop_old(Target& t, MonoTime old) {
     t.batches_.pop_front();
     --t.at_;
   }
-  if (t.idle() && !t.under_way_ && t.aging_ == 0) {
-    if (t.pipe_) t.pipe_->forget(t);
-    t.on_idle();
-  }
+  see_whether_idle(t);
+}
+
+void Writer::see_whether_idle(Target& t) {
+  if (t.dropped_ == 0 || !t.idle() || t.under_way_ || t.aging_ > 0) return;
+  if (t.pipe_) t.pipe_->forget(t);
+  t.on_idle();
 }
 
 void Writer::on_timer() {

@@ -106,6 +106,7 @@ class Writer final : Client::Listener, io::TurnEnd, io::Timer {
   void tick();
   void age();
   void drop_old(Target& t, MonoTime old);
+  void see_whether_idle(Target& t);
   WriterPipe& pipe(const Endpoint& e);
 
   io::EventLoop& loop_;

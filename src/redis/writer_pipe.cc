@@ -108,7 +108,10 @@ bool WriterPipe::send(Target& t) {
     return true;
   }
   Batch* b = t.to_send();
-  if (!b) return true;
+  if (!b) {
+    writer_.see_whether_idle(t);  // it was not when its last batch was forgotten, since it waited here
+    return true;
+  }
   const bool again = b->state != Batch::State::waiting;
   t.encode(*b, {again, t.gap_}, words_);
   if (!command(t, b, words_)) return false;
