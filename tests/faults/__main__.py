@@ -2,13 +2,14 @@
 """`./dev faults`: a long series."""
 import argparse
 import fnmatch
+import multiprocessing
 import random
 import shutil
 import sys
 from pathlib import Path
 
 from faults import fault, table
-from faults.catalogue import Fault, every
+from faults.catalogue import FAULTS, Fault, every
 from lib.broker import ROOT, binary
 from lib.cluster import Cluster, knows_redis
 from tools.cluster.process import StartError
@@ -23,12 +24,15 @@ def options() -> argparse.Namespace:
                         help="a fault, a pattern as 'cut-*', or all (the default), with any topology or one of single, sentinel, cluster")
     parser.add_argument("times", nargs="?", type=int, default=1, metavar="TIMES", help="runs of each; 1 by default")
     parser.add_argument("--fresh", action="store_true", help="a new cluster for each run, instead of one as long as all is well")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="clusters at a time; 1 by default")
     parser.add_argument("--seed", type=int, help="of all runs; by default each has one of its own")
-    parser.add_argument("--doc", action="store_true", help="writes docs/faults.md with the results")
+    parser.add_argument("--doc", action="store_true", help="writes docs/faults.md with the results, after each run")
     parser.add_argument("--list", action="store_true", help="says which faults there are")
     o = parser.parse_args()
     if o.times < 1:
         parser.error("TIMES: at least 1")
+    if o.jobs < 1:
+        parser.error("--jobs: at least 1")
     return o
 
 
@@ -38,18 +42,17 @@ def chosen(text: str) -> list[tuple[Fault, str]]:
 
 
 class Series:
-    """The clusters of a series: one for each topology at most."""
+    """The clusters of a worker: one at a time."""
 
-    def __init__(self, fresh: bool):
-        self._fresh, self._clusters, self._made = fresh, {}, 0
-        shutil.rmtree(WORK, ignore_errors=True)
+    def __init__(self, fresh: bool, directory: Path):
+        self._fresh, self._directory, self._clusters, self._made = fresh, directory, {}, 0
 
     def cluster(self, topology: str) -> Cluster:
         if topology not in self._clusters:
             for other in list(self._clusters):  # one at a time: a machine has better things to do
                 self.end(other)
             self._made += 1
-            self._clusters[topology] = made = Cluster(topology, WORK / f"{self._made}-{topology}", relayed=True)
+            self._clusters[topology] = made = Cluster(topology, self._directory / f"{self._made}-{topology}", relayed=True)
             made.start()
         return self._clusters[topology]
 
@@ -75,22 +78,60 @@ class Series:
             self.end(topology)
 
 
-def run_all(o: argparse.Namespace, pairs: list[tuple[Fault, str]]) -> list[fault.Outcome]:
-    outcomes, series = [], Series(o.fresh)
+def work(o: argparse.Namespace, number: int, tasks: multiprocessing.Queue, results: multiprocessing.Queue) -> None:
+    """Runs what it gets from `tasks` until that is None; outcomes, or why there are no more, go to `results`, None at last."""
+    series = Series(o.fresh, WORK / str(number))
     try:
-        for topology in dict.fromkeys(t for _, t in pairs):
-            for _ in range(o.times):
-                for one, _ in [pair for pair in pairs if pair[1] == topology]:
-                    seed = o.seed if o.seed is not None else random.SystemRandom().randrange(1, 1 << 31)
-                    outcome = fault.run(one, series.cluster(topology), seed, hurry=random.Random(seed).random() < 0.5)
-                    outcomes.append(outcome)
-                    print(outcome.explain(), flush=True)
-                    series.after(outcome)
+        while task := tasks.get():
+            name, topology = task
+            seed = o.seed if o.seed is not None else random.SystemRandom().randrange(1, 1 << 31)
+            outcome = fault.run(FAULTS[name], series.cluster(topology), seed, hurry=random.Random(seed).random() < 0.5)
+            results.put(outcome)
+            series.after(outcome)
+    except (StartError, OSError) as error:
+        results.put(str(error))
     except KeyboardInterrupt:
-        print("interrupted")
+        pass
     finally:
         series.close()
-    return outcomes
+        results.put(None)
+
+
+def run_all(o: argparse.Namespace, pairs: list[tuple[Fault, str]]) -> tuple[list[fault.Outcome], bool]:
+    """The outcomes, and whether that is all of them."""
+    shutil.rmtree(WORK, ignore_errors=True)
+    tasks, results = multiprocessing.Queue(), multiprocessing.Queue()
+    for topology in dict.fromkeys(t for _, t in pairs):
+        for _ in range(o.times):
+            for one, _ in [pair for pair in pairs if pair[1] == topology]:
+                tasks.put((one.name, topology))
+    for _ in range(o.jobs):
+        tasks.put(None)
+    workers = [multiprocessing.Process(target=work, args=(o, n, tasks, results)) for n in range(1, o.jobs + 1)]
+    for worker in workers:
+        worker.start()
+    outcomes, whole, busy = [], True, len(workers)
+    while busy:
+        try:
+            result = results.get()
+        except KeyboardInterrupt:  # the workers have got it, too
+            print("interrupted")
+            whole = False
+            continue
+        if result is None:
+            busy -= 1
+        elif isinstance(result, str):
+            print(f"faults: {result}", file=sys.stderr)
+            whole = False
+        else:
+            outcomes.append(result)
+            print(result.explain(), flush=True)
+            if o.doc:
+                PAGE.write_text(table.document(outcomes))
+    tasks.cancel_join_thread()
+    for worker in workers:
+        worker.join()
+    return outcomes, whole
 
 
 def main() -> int:
@@ -106,15 +147,9 @@ def main() -> int:
     if not knows_redis():
         print(f'faults: {binary()} does not know store.kind = "redis"', file=sys.stderr)
         return 1
-    try:
-        outcomes = run_all(o, pairs)
-    except StartError as error:
-        print(f"faults: {error}", file=sys.stderr)
-        return 1
+    outcomes, whole = run_all(o, pairs)
     print("\n" + table.markdown(outcomes))
-    if o.doc:
-        PAGE.write_text(table.document(outcomes))
-    return 0 if outcomes and all(outcome.ok for outcome in outcomes) else 1
+    return 0 if whole and outcomes and all(outcome.ok for outcome in outcomes) else 1
 
 
 sys.exit(main())
