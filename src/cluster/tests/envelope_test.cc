@@ -171,52 +171,5 @@ TEST(Envelope, EveryBeginningOfAFieldIsReadOrRefused) {
   }
 }
 
-TEST(Envelope, CostsNextToNothing) {
-  std::string out;
-  const std::string payload(100, 'x');
-  auto m = message("sensors/building-3/room-12/temperature", payload);
-  m.qos = 1;
-  m.publisher = 0x123456789ABCDEF;
-  out.reserve(300'000);
-  constexpr int kRounds = 200, kMessages = 1000;
-  const auto t0 = std::chrono::steady_clock::now();
-  for (int r = 0; r < kRounds; ++r) {
-    out.clear();
-    EnvelopeWriter w(out);
-    for (int i = 0; i < kMessages; ++i) w.message(m, kNow);
-  }
-  const auto t1 = std::chrono::steady_clock::now();
-  struct Sum final : EnvelopeSink {
-    std::size_t n = 0, bytes = 0;
-    void on_message(const model::MessageView& v, std::string_view, std::uint8_t) override { ++n, bytes += v.bytes(); }
-    void on_appended(std::string_view, const store::AppendedRun&) override {}
-    void on_hello(std::uint64_t) override {}
-    void on_route(std::string_view, std::uint8_t) override {}
-    void on_routes_end() override {}
-    void on_log_began(std::string_view, std::uint64_t) override {}
-    void on_log_ended(std::string_view, std::uint64_t) override {}
-    void on_kick(std::uint64_t, std::string_view, std::uint64_t) override {}
-    void on_released(std::uint64_t) override {}
-    void on_connected(std::string_view, ports::ConnectTime) override {}
-    void on_retained(std::string_view, std::string_view) override {}
-    void on_barrier(std::uint64_t) override {}
-    void on_answer(std::uint64_t) override {}
-    void on_gap(std::uint64_t) override {}
-    void on_request(std::uint64_t, std::string_view, std::string_view) override {}
-    void on_reply(std::uint64_t, std::string_view) override {}
-    void on_read(std::uint64_t) override {}
-    void on_leaving() override {}
-  } sum;
-  for (int r = 0; r < kRounds; ++r) read_envelope(out, kNow, sum);
-  const auto t2 = std::chrono::steady_clock::now();
-  EXPECT_EQ(sum.n, std::size_t{kRounds * kMessages});
-  const auto ns = [](auto d) { return std::chrono::duration<double, std::nano>(d).count() / (kRounds * kMessages); };
-  RecordProperty("write_ns", static_cast<int>(ns(t1 - t0)));
-  RecordProperty("read_ns", static_cast<int>(ns(t2 - t1)));
-  printf("write %.0f ns, read %.0f ns a message\n", ns(t1 - t0), ns(t2 - t1));
-  EXPECT_LT(ns(t1 - t0), 3000);  // far above, so that a loaded machine does not matter
-  EXPECT_LT(ns(t2 - t1), 3000);
-}
-
 }  // namespace
 }  // namespace sb::cluster
