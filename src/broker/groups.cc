@@ -300,6 +300,9 @@ void Core::group_answer(const GroupAnswer& a) {
   }
   if (!g.session) return member_answered(g, a);
   if (a.handle) member_settled(g, a);
+  // Without a member here another node will claim it, perhaps before this one, which may be about to end, is asked.
+  const bool left = a.what == What::returned && !a.handle && !a.member.is_peer();
+  if (left && stores_.peers && g.owns() && local_members(g) == 0) save_group(g, unsaved(*g.session));
   pump_group(a.log);
 }
 

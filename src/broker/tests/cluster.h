@@ -68,6 +68,7 @@ class Cluster {
     settle();
   }
   std::function<bool(const ports::GroupNote&)> loses_notes;  ///< the bus loses those of which this is true
+  std::size_t silent = SIZE_MAX;                             ///< the node does not answer what it has of a group
   std::size_t notes = 0;
   std::size_t sent = 0;  ///< messages on the bus, counted per receiver
 
@@ -174,7 +175,7 @@ class Cluster {
         if (--asked->waits == 0) mine.loop().post_fn([asked, done] { done(std::move(asked->replies)); });
       };
       for (std::size_t n = 0; n < cluster.benches_.size(); ++n) {
-        if (!cluster.hears(node, n)) continue;
+        if (!cluster.hears(node, n) || n == cluster.silent) continue;
         ++asked->waits;
         cluster[n].node.group_asked(filter, epoch, [asked, one, n](std::string s) {
           asked->replies.emplace_back(static_cast<ports::PeerNumber>(n), std::move(s));

@@ -202,6 +202,22 @@ TEST_F(GroupNodes, TheOwnerThatHasNoMembersAnyMoreGivesItUpWithAllThatItKnows) {
   EXPECT_EQ(got.size(), 20u) << "15 that were acknowledged, and 5 of the one that left";
 }
 
+TEST_P(GroupNodesDeath, CostsNothingWhenItsMembersHaveLeftBefore) {
+  const std::size_t dies = GetParam(), lives = (dies + 1) % 3;
+  auto a = member(dies, "a"), b = member(lives, "b");
+  publish_all(lives, 0, 20);
+  take(*a), take(*b);
+  cluster.loses_notes = [](const ports::GroupNote&) { return true; };
+  cluster.silent = dies;
+  a->lose();
+  cluster.settle();
+  cluster.kill(dies);
+  cluster.loses_notes = nullptr;
+  publish_all(lives, 20, 30);
+  take(*b);
+  all_once(30);
+}
+
 TEST_F(GroupNodes, ANodeWhoseMembersHaveNoRoomHoldsUpNobody) {
   auto slow = member(0, "slow", {.clean = false, .expiry = 1000, .receive_maximum = 1});
   auto quick = member(1, "quick");
