@@ -19,9 +19,13 @@ RoutePtr RouteCache::get(std::string_view topic) {
   return r;
 }
 
-/// Full: what happens to stand first makes room. Topics in use come back with their next message.
+/// Full: what happens to stand first makes room. Topics in use come back with their next message. Beyond
+/// kLiveBytes only the latest of the large ones stands here: the rest of kBytes would come on top.
 void RouteCache::keep(const RoutePtr& r) {
   if (capacity_ == 0 || r->bytes() > kBytes) return;
+  if (r->passing)
+    for (auto it = routes_.begin(); it != routes_.end();)
+      if (auto at = it++; at->second->passing) forget(at);
   while (!routes_.empty() && (routes_.size() >= capacity_ || bytes_ + r->bytes() > kBytes)) forget(routes_.begin());
   routes_.emplace(r->topic, r);
   bytes_ += r->bytes();

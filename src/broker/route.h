@@ -71,8 +71,7 @@ using RoutePtr = boost::intrusive_ptr<Route>;
 class RouteCache {
  public:
   static constexpr std::size_t kBytes = 64 * 1024 * 1024;  ///< of the routes in it
-  /// Of all routes, also those that connections remember: beyond, large ones stand in the cache only (`kBytes` of
-  /// them).
+  /// Of all routes, also those that connections remember: beyond, large ones are not remembered.
   static constexpr std::size_t kLiveBytes = 4 * kBytes;
   static constexpr std::size_t kLarge = 64 * 1024;
 
