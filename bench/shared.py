@@ -171,6 +171,47 @@ def report(load: subprocess.Popen) -> dict:
     return json.loads(out)
 
 
+class Redis:
+    """A redis-server of our own, with appendonly everysec."""
+
+    def __init__(self):
+        self._folder = tempfile.TemporaryDirectory(prefix="signalbox-bench-redis-")
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        self.process = subprocess.Popen(
+            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self._folder.name, "--save", "",
+             "--appendonly", "yes", "--appendfsync", "everysec"], stdout=subprocess.DEVNULL)
+        self.url = f"redis://127.0.0.1:{self.port}"
+        for _ in range(200):
+            try:
+                self.ask("PING")
+                return
+            except OSError:
+                time.sleep(0.05)
+        sys.exit("redis-server does not start")
+
+    def node(self, name: str, **settings) -> Broker:
+        return Broker(store__kind="redis", redis__url=self.url, node__name=name, **settings)
+
+    def ask(self, *words: str) -> str:
+        """What redis-cli prints."""
+        out = subprocess.run(["redis-cli", "-p", str(self.port), *words], capture_output=True, text=True, check=False)
+        if out.returncode:
+            raise OSError(out.stderr)
+        return out.stdout.strip()
+
+    def memory(self) -> int:
+        """Bytes of its data."""
+        return next(int(line.split(":")[1]) for line in self.ask("INFO", "memory").splitlines()
+                    if line.startswith("used_memory_dataset:"))
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait()
+        self._folder.cleanup()
+
+
 class Memory:
     """While it is open: the most memory that the broker had."""
 
