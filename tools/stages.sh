@@ -146,7 +146,7 @@ stage_fuzz() {
     fail 'the fuzz targets could not be built'
     return
   fi
-  [ -z "$ahead" ] || wait "$ahead"
+  wait # what was built ahead is built; of the processes below two run at a time
   rm -f "$LOGS"/fuzz-*.status
   for target in "${targets[@]}"; do
     [ $running -lt 2 ] || { wait -n; running=$((running - 1)); }
