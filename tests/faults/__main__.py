@@ -3,6 +3,7 @@
 import argparse
 import fnmatch
 import multiprocessing
+import os
 import random
 import shutil
 import sys
@@ -80,6 +81,7 @@ class Series:
 
 def work(o: argparse.Namespace, number: int, tasks: multiprocessing.Queue, results: multiprocessing.Queue) -> None:
     """Runs what it gets from `tasks` until that is None; outcomes, or why there are no more, go to `results`, None at last."""
+    os.environ["PYTEST_XDIST_WORKER"] = f"gw{number}"  # for its ports
     series = Series(o.fresh, WORK / str(number))
     try:
         while task := tasks.get():

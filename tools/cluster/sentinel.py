@@ -92,7 +92,8 @@ class Sentinel(Topology):
         super().heal()
         primary = self.primary() if hurry else None
         for server in self.replicas(primary) if primary else ():
-            server.ask("REPLICAOF", *primary.announced)
+            wait_until(lambda s=server: self._or_none(lambda: s.ask("REPLICAOF", *primary.announced)), HEALTHY,
+                       f"{server.name} follows nobody", every=0.05)  # it may be LOADING
 
     def failover(self, primary: Server | None = None) -> Server:
         """Asks the Sentinels for one, and returns the new primary."""
