@@ -65,14 +65,21 @@ void ClusterNode::kick(std::string_view client_id, std::uint64_t epoch, std::fun
   node_.kick(client_id, epoch, std::move(released));
 }
 
-/// The client is ended here, and what Redis may have forgotten of its session is there again.
-void ClusterNode::let_go_here(std::string_view body, std::function<void(std::string)> answer) {
+void ClusterNode::let_go_asked(std::string_view body, std::function<void(std::string)> answer) {
   std::uint64_t before = 0;
   for (; !body.empty() && body[0] >= '0' && body[0] <= '9'; body.remove_prefix(1))
     before = before * 10 + static_cast<std::uint64_t>(body[0] - '0');
-  if (body.empty()) return;
-  node_.let_go(body.substr(1), before, [this, id = std::string(body.substr(1)), answer = std::move(answer)] {
-    loop_->post_fn([this, id, answer] { stores_.sessions->settle(id, [answer] { answer(""); }); });
+  if (!body.empty()) let_go_here(before, std::string(body.substr(1)), std::move(answer));
+}
+
+/// The client is ended here, and what Redis may have forgotten of its session is there again.
+void ClusterNode::let_go_here(std::uint64_t before, const std::string& client_id,
+                              std::function<void(std::string)> answer) {
+  node_.let_go(client_id, before, [this, before, client_id, answer = std::move(answer)](bool gone) {
+    loop_->post_fn([this, before, client_id, answer, gone] {
+      if (gone) return stores_.sessions->settle(client_id, [answer] { answer(""); });
+      again_.push_back([this, before, client_id, answer] { let_go_here(before, client_id, answer); });
+    });
   });
 }
 
@@ -142,7 +149,7 @@ void ClusterNode::clean_up(const std::string& node, std::uint64_t epoch, std::fu
 // ---------------------------------------------------------------- questions of other nodes, and of operators
 
 void ClusterNode::request(std::string_view kind, std::string_view body, std::function<void(std::string)> answer) {
-  if (kind == kLetGo) return let_go_here(body, std::move(answer));
+  if (kind == kLetGo) return let_go_asked(body, std::move(answer));
   if (kind == "connected") return answer(left_behind_.connected(body));
   if (!on_request_) return answer(refusal_text("it starts"));
   on_request_(std::string(kind), std::string(body), std::move(answer));
@@ -218,14 +225,17 @@ store::NodeLife::Share ClusterNode::share() const {
 }
 
 void ClusterNode::let_go(const std::string& client_id, MonoTime until, std::function<void(bool)> done) {
-  const std::string now = std::to_string(loop_->wall().time_since_epoch().count());
-  cluster_->ask(
-      "", kLetGo, now + ' ' + client_id, [this, client_id, until, done = std::move(done)](auto answers) mutable {
-        if (answers.missing.empty()) return done(true);
-        if (loop_->now() >= until) return done(false);
-        // In a moment: it may be that one of them is no member any more.
-        again_.push_back([this, client_id, until, done = std::move(done)] { let_go(client_id, until, done); });
-      });
+  ask_to_let_go(std::to_string(loop_->wall().time_since_epoch().count()) + ' ' + client_id, until, std::move(done));
+}
+
+/// Who comes in after this has been asked first stays, however often it is asked.
+void ClusterNode::ask_to_let_go(const std::string& body, MonoTime until, std::function<void(bool)> done) {
+  cluster_->ask("", kLetGo, body, [this, body, until, done = std::move(done)](auto answers) mutable {
+    if (answers.missing.empty()) return done(true);
+    if (loop_->now() >= until) return done(false);
+    // In a moment: it may be that one of them is no member any more.
+    again_.push_back([this, body, until, done = std::move(done)] { ask_to_let_go(body, until, done); });
+  });
 }
 
 void ClusterNode::retained_set(std::string_view topic, const std::optional<store::RetainedEntry>& entry,

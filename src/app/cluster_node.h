@@ -73,7 +73,9 @@ class ClusterNode final : cluster::Receiver, store::NodeLife, store::RetainedPee
   void on_displaced(std::string_view node, std::string_view client_id, std::uint64_t epoch) override;
   void on_wills_forgotten() override;
 
-  void let_go_here(std::string_view body, std::function<void(std::string)> answer);
+  void let_go_asked(std::string_view body, std::function<void(std::string)> answer);
+  void let_go_here(std::uint64_t before, const std::string& client_id, std::function<void(std::string)> answer);
+  void ask_to_let_go(const std::string& body, MonoTime until, std::function<void(bool)> done);
   void try_to_load();
   void look();
 

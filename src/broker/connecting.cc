@@ -62,7 +62,9 @@ void Core::kick(ClientKey k, const std::string& client_id, std::function<void()>
   counters.takeovers.add();
   tell(*c, channel::EventKind::taken_over, "session taken over", {}, false);
   e.released.push_back(std::move(released));
-  c->shut_down(Reason::session_taken_over, Ending::taken_over);
+  // Who claims its session already comes in first: otherwise nobody would, when one comes faster than claims are done.
+  e.yields = !c->has_session() && !e.waits;
+  if (!e.yields) c->shut_down(Reason::session_taken_over, Ending::taken_over);
 }
 
 void Core::run_released(std::uint64_t packed) {
@@ -90,6 +92,9 @@ void Core::claim_session(ClientKey k, OpenRequest r) {
   claim.expiry = r.expiry;
   claim.will = r.will;
   claim.now = wall;
+  auto given_up = std::make_shared<std::atomic<bool>>(false);
+  extra(k.slot).given_up = given_up;
+  claim.given_up = std::move(given_up);
   stores_.sessions->claim(std::move(claim), [this, k, r = std::move(r)](result<SessionStore::Claimed> claimed) mutable {
     if (claimed) fire(claimed->will, r.client_id);
     if (!claimed || claimed->previous_node.empty() || !stores_.peers)
@@ -254,6 +259,10 @@ void Core::started(Channel& c) {
   if (s.durable) take_up(c);
   for (auto& sub : s.subscriptions())
     if (sub.group) tell_group_of_member(c, sub);
+  if (auto& e = clients_[c.slot].extra; e && e->yields)
+    loop_.post_fn([this, k = key(c.slot)] {
+      if (Channel* channel = find(k)) channel->shut_down(Reason::session_taken_over, Ending::taken_over);
+    });
 }
 
 void Core::take_up(Channel& c) {
@@ -364,6 +373,7 @@ void Core::closed(Channel& c, std::unique_ptr<Session> s, Ending how) {
     released = std::move(e->released);
     waits = e->waits;
     stale = e->stale;
+    if (e->given_up) *e->given_up = true;
   }
   free_slot(slot);
   if (waits) {  // the one before it is still leaving: who comes after it waits for that too

@@ -61,7 +61,7 @@ struct Node {
   void kick(std::string_view client_id, std::uint64_t epoch, std::function<void()> released);
   /// Any thread: what this node has of a session goes to the store, unless the client came in after `before` (an epoch:
   /// ms since 1970) or later. `released` is called on any thread, when the store has it.
-  void let_go(std::string_view client_id, std::uint64_t before, std::function<void()> released);
+  void let_go(std::string_view client_id, std::uint64_t before, std::function<void(bool)> released);
   /// Any thread: the client has connected to another node. `wins_ties`: at the same microsecond it is that node's.
   void connected_elsewhere(std::string_view client_id, ports::ConnectTime since, bool wins_ties);
   /// Any thread.
@@ -161,7 +161,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void receive(Slab& slab);
   /// From another node: to the clients of all shards of this one, and no further.
   void receive(const ports::PeerBatch& batch);
-  void let_go(ClientKey k, const std::string& client_id, std::uint64_t before, std::function<void()> released);
+  void let_go(ClientKey k, const std::string& client_id, std::uint64_t before, std::function<void(bool)> released);
   void kick_from_peer(ClientKey k, const std::string& client_id, std::uint64_t epoch, std::function<void()> released);
   /// Ends the connection of `k` if that has this client id; false when not.
   bool disconnect(ClientKey k, const std::string& client_id, mqtt::Reason reason);
@@ -202,8 +202,10 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
     std::vector<std::function<void()>> released;  ///< to be told when the session is in the store
     std::string opening;                          ///< client id until the session is there
     bool waits = false;                           ///< an earlier connection has to leave before the session is claimed
+    bool yields = false;                          ///< somebody waits who takes it over as soon as it is in
     bool stale = false;                           ///< another node owns the session: nothing of it is stored any more
     std::uint64_t kicked = 0;                     ///< while opening: claimed by another node with this epoch
+    std::shared_ptr<std::atomic<bool>> given_up;  ///< Claim::given_up
     std::unique_ptr<Scans> scans;
     std::unique_ptr<Resend> resend;  ///< until all of it is sent, reading does not go on
     /// A group whose messages it had no room for, until it is asked again.

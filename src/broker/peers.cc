@@ -10,6 +10,10 @@ using model::MessageView;
 using mqtt::Reason;
 using ports::Interest;
 
+namespace {
+constexpr std::uint64_t kMoment = 100;  // ms that a session stays at least, while others ask for it
+}
+
 void Node::peer_wants(ports::PeerNumber peer, std::string_view filter, Interest what) {
   Subscriber s;
   s.client = ClientKey::of_peer(peer);
@@ -35,20 +39,24 @@ void Node::kick(std::string_view client_id, std::uint64_t epoch, std::function<v
   });
 }
 
-void Node::let_go(std::string_view client_id, std::uint64_t before, std::function<void()> released) {
+void Node::let_go(std::string_view client_id, std::uint64_t before, std::function<void(bool)> released) {
   auto k = directory.find(Directory::key(client_id));
-  if (!k) return released();
+  if (!k) return released(true);
   Core* core = cores[k->shard];
   core->loop().post_fn([core, k = *k, id = std::string(client_id), before, released = std::move(released)]() mutable {
     core->let_go(k, id, before, std::move(released));
   });
 }
 
-/// A client that is about to come in has nothing here yet; one that came in later than who asks stays.
-void Core::let_go(ClientKey k, const std::string& client_id, std::uint64_t before, std::function<void()> released) {
+/// A client that is about to come in has nothing here yet; one that came in later than who asks stays. Who has just
+/// come in may stay for a moment, so that those who fight for one client id do not throw each other out before anyone
+/// is in.
+void Core::let_go(ClientKey k, const std::string& client_id, std::uint64_t before, std::function<void(bool)> released) {
   Channel* c = find(k);
-  if (c && (!c->has_session() || !c->session().durable || c->session().epoch > before)) return released();
-  kick(k, client_id, std::move(released));
+  if (c && (!c->has_session() || !c->session().durable || c->session().epoch > before)) return released(true);
+  const auto ms = static_cast<std::uint64_t>(wall.time_since_epoch().count());
+  if (c && ms >= c->session().epoch && ms - c->session().epoch < kMoment) return released(false);
+  kick(k, client_id, [released = std::move(released)] { released(true); });
 }
 
 void Node::connected_elsewhere(std::string_view client_id, ports::ConnectTime since, bool wins_ties) {

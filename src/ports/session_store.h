@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -68,6 +70,8 @@ class SessionStore {
     std::uint32_t expiry = 0;  ///< seconds, of the new connection
     model::WillRecord will;    ///< of the new connection
     WallTime now;
+    /// True when the connection has gone meanwhile: what would only take the session from another one is not done then.
+    std::shared_ptr<const std::atomic<bool>> given_up = nullptr;
   };
   struct Claimed {
     bool present = false;  ///< an older session goes on

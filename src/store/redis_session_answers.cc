@@ -135,6 +135,10 @@ redis::Target::Taken SessionRow::claim_answered(Piece& p, Reply::View r) {
     begin_create(job);
     return Taken::yes;
   }
+  if (r[0].text() == "soon") {
+    a.what = ClaimAnswer::What::soon;
+    return Taken::yes;
+  }
   session_.owned.reset();
   if (r[0].text() == "none") return Taken::yes;
   a.what = ClaimAnswer::What::claimed;

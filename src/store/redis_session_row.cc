@@ -195,6 +195,7 @@ void SessionRow::encode_claim(const Piece& p, Words& out) const {
   out.keep(std::to_string(c.now.time_since_epoch().count())).add(rows_.node()).number(rows_.node_epoch());
   out.number(job.nonce).add(c.clean ? "1" : "0").add(c.durable ? "1" : "0").add(job.create ? "1" : "0");
   out.number(p.number).add(c.username).number(c.expiry).keep(encode_will(c.username, c.will)).number(c.will.delay);
+  out.number(static_cast<std::uint64_t>(rows_.turn().count()));
   rows_.add_known(out);
 }
 
@@ -246,7 +247,10 @@ void SessionRow::confirmed(Batch& b) {
   if (!jobs_.empty()) ready();
   switch (p.kind) {
     case Piece::Kind::claim:
-      if (!jobs.empty()) static_cast<ClaimJob&>(*jobs.front()).done(std::move(p.claim));
+      if (!jobs.empty()) {
+        auto& claim = static_cast<ClaimJob&>(*jobs.front());
+        claim.done(claim, std::move(p.claim));
+      }
       break;
     case Piece::Kind::change:
       for (auto& job : jobs) {
@@ -338,7 +342,7 @@ void SessionRow::begin_create(const ClaimJob& job) {
   ClaimAnswer a;
   a.what = ClaimAnswer::What::refused;
   a.why = e;
-  refused->done(std::move(a));
+  refused->done(*refused, std::move(a));
 }
 
 /// The record is not in memory; the front job needs it, if it is the one of `epoch`.

@@ -23,7 +23,8 @@ struct FiredWill {
 
 /// What a claim found and did.
 struct ClaimAnswer {
-  enum class What : std::uint8_t { nothing, claimed, refused } what = What::nothing;
+  /// soon: another node has claimed it just now, and keeps it for a moment; nothing was done.
+  enum class What : std::uint8_t { nothing, claimed, soon, refused } what = What::nothing;
   error_code why;  ///< refused
   bool present = false;
   std::uint64_t epoch = 0;
@@ -54,7 +55,7 @@ struct ClaimJob final : SessionJob {
   ports::SessionStore::Claim claim;
   std::uint64_t nonce = 0;
   bool create = false;  ///< its entry in the schedule is there
-  std::function<void(ClaimAnswer&&)> done;
+  std::function<void(ClaimJob&, ClaimAnswer&&)> done;
 };
 struct ChangeJob final : SessionJob {
   std::uint64_t epoch = 0;
@@ -107,6 +108,8 @@ class SessionRows {
  public:
   virtual std::string_view node() const = 0;
   virtual std::uint64_t node_epoch() const = 0;
+  /// How long another node that has claimed a session keeps it at least.
+  virtual Millis turn() const = 0;
   /// Counts how often the node was buried: what was asked in an earlier life of it is not written any more.
   virtual std::uint64_t life() const = 0;
   /// Remembers that this owner ("epoch node") is met.

@@ -99,7 +99,7 @@ if r[2] == mark and r[4] then
 end
 if not r[3] and not durable then return {'none'} end
 if not r[3] and not create then return {'absent'} end
-know(13)
+know(14)
 local s, previous = nil, ''
 if r[3] then
   s = parse(r[3])
@@ -110,6 +110,9 @@ if r[3] then
     if died < never then
       leave(s, died)
     else  -- its connection is closed by this: a will without a delay is due
+      -- Who has just claimed it gets to work with it: those who fight for one client id take turns.
+      local age = ms() - e
+      if age >= 0 and age < tonumber(ARGV[13]) then return {'soon'} end
       previous = name
       s.due = s.delay == 0 and now or never
     end

@@ -148,25 +148,26 @@ ports::SessionStore::Will RedisSessions::register_will(const std::string& client
 
 /// While Redis may still lack what it was told before a failover, the other nodes are asked first: a record that is not
 /// repaired yet would be taken for no session, or its packet ids for none.
-void RedisSessions::claim(Claim c, Done<Claimed> done) {
+void RedisSessions::claim(Claim c, std::optional<MonoTime> until, Done<Claimed> done) {
   const MonoTime now = writer_.loop().now();
   if (writer_.doubted_at() < now - kDoubt || c.clean || c.client_id.starts_with('\0') || away())
-    return claim_now(std::move(c), std::move(done));
+    return claim_now(std::move(c), until, std::move(done));
   std::string id = c.client_id;
-  life_.let_go(id, now + kLetGo, [this, c = std::move(c), done = std::move(done)](bool sure) mutable {
-    if (!sure) return done(make_error_code(errc::unavailable));
-    claim_now(std::move(c), std::move(done));
+  life_.let_go(id, now + kLetGo, [this, c = std::move(c), until, done = std::move(done)](bool sure) mutable {
+    // Meanwhile the client may have come in again, on any node: it would lose the session to nobody.
+    if (!sure || (c.given_up && *c.given_up)) return done(make_error_code(errc::unavailable));
+    claim_now(std::move(c), until, std::move(done));
   });
 }
 
-void RedisSessions::claim_now(Claim c, Done<Claimed> done) {
+void RedisSessions::claim_now(Claim c, std::optional<MonoTime> until, Done<Claimed> done) {
   const bool gone = away();
   // What only ends a session is done when Redis is back; its will is given by take_due() then.
   if (gone && (c.durable || !c.clean || !writer_.has_room() || life_.epoch() == 0))
     return done(make_error_code(errc::unavailable));
   if (c.durable && c.will.message) wills_.keep(c.client_id, kOfRecord, {}, nullptr);
-  const MonoTime until = writer_.loop().now() + (c.durable ? kDurableWaits : kVolatileWaits);
-  auto w = std::make_shared<Waiting>(Waiting{std::move(done), until, c.durable, c.expiry});
+  if (!until) until = writer_.loop().now() + (c.durable ? kDurableWaits : kVolatileWaits);
+  auto w = std::make_shared<Waiting>(Waiting{std::move(done), *until, c.durable, c.expiry});
   if (gone)
     std::exchange(w->done, nullptr)(Claimed{});
   else
@@ -175,12 +176,40 @@ void RedisSessions::claim_now(Claim c, Done<Claimed> done) {
   const std::string client_id = c.client_id;
   job->claim = std::move(c);
   job->nonce = next_nonce_++;
-  job->done = [this, w, client_id](ClaimAnswer&& a) { claimed(client_id, *w, std::move(a)); };
+  job->done = [this, w](ClaimJob& asked, ClaimAnswer&& a) { claimed(*w, std::move(asked.claim), std::move(a)); };
   give(client_id, std::move(job));
 }
 
-void RedisSessions::claimed(const std::string& client_id, Waiting& w, ClaimAnswer&& a) {
+/// Those that came too soon after another node's.
+void RedisSessions::claim_again() {
+  const MonoTime now = writer_.loop().now();
+  for (auto& [c, w] : std::exchange(soon_, {})) {
+    if (c.given_up && *c.given_up)
+      w.done(make_error_code(errc::unavailable));
+    else if (now >= w.until)
+      too_late(w);
+    else
+      claim(std::move(c), w.until, std::move(w.done));
+  }
+}
+
+void RedisSessions::too_late(Waiting& w) {
   auto done = std::exchange(w.done, nullptr);
+  if (w.durable)
+    done(make_error_code(errc::unavailable));
+  else
+    done(Claimed{});
+}
+
+void RedisSessions::claimed(Waiting& w, Claim&& c, ClaimAnswer&& a) {
+  if (a.what == ClaimAnswer::What::soon) {
+    if (!w.done && !c.clean) return;
+    if (!w.done) w = {[](auto) {}, writer_.loop().now() + kDurableWaits, w.durable, w.expiry};  // it ends what is there
+    soon_.emplace_back(std::move(c), std::exchange(w, {nullptr, w.until, w.durable, w.expiry}));
+    return;
+  }
+  auto done = std::exchange(w.done, nullptr);
+  const std::string& client_id = c.client_id;
   const bool group = client_id.starts_with('\0');
   if (a.what == ClaimAnswer::What::refused) {
     if (done) done(a.why);
@@ -363,14 +392,9 @@ void RedisSessions::on_timer() {
     if (w->done) late.push_back(w);
     return true;
   });
-  for (auto& w : late) {
-    auto done = std::exchange(w->done, nullptr);
-    if (!done) continue;
-    if (w->durable)
-      done(make_error_code(errc::unavailable));
-    else
-      done(Claimed{});
-  }
+  for (auto& w : late)
+    if (w->done) too_late(*w);
+  claim_again();
   check_some();
   if (!writer_.repairing())
     for (auto& [id, settled] : std::exchange(settling_, {})) settle(id, std::move(settled));

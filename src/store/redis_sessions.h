@@ -63,7 +63,7 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   static std::vector<std::shared_ptr<const redis::Script>> scripts();
 
   bool any() const override;
-  void claim(Claim c, Done<Claimed> done) override;
+  void claim(Claim c, Done<Claimed> done) override { claim(std::move(c), std::nullopt, std::move(done)); }
   void change(std::string_view client_id, std::uint64_t epoch, ports::SessionChange c, Done<void> done) override;
   void end(std::string_view client_id, std::uint64_t epoch, Done<void> done) override;
   void outbound(std::string_view client_id, std::uint16_t packet_id, Done<Outbound> done) override;
@@ -94,6 +94,8 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   /// Redis may have lost records of sessions that nobody has written to lately (it was started again, or has a new
   /// history): all that are connected here are compared, paced.
   void check_records();
+  /// Nodes whose clients fight for one client id take turns of this length.
+  void set_turn(Millis t) { turn_ = t; }
   /// What Redis may have forgotten of this client's session is there again, as far as this node had it.
   void settle(const std::string& client_id, std::function<void()> done);
   // --- RedisPart
@@ -103,7 +105,7 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
     check_records();
     check_wills();
   }
-  bool busy() const override { return !waiting_.empty(); }
+  bool busy() const override { return !waiting_.empty() || !soon_.empty(); }
 
   /// How many there are is known, so that any() and the limit hold.
   bool counted() const { return counted_; }
@@ -128,9 +130,13 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   StoredSession& session(std::string_view client_id);
   SessionRow& row(StoredSession& s);
   void give(std::string_view client_id, std::unique_ptr<SessionJob> job);
-  void claim_now(Claim c, Done<Claimed> done);
+  /// One that is made again keeps its deadline.
+  void claim(Claim c, std::optional<MonoTime> until, Done<Claimed> done);
+  void claim_now(Claim c, std::optional<MonoTime> until, Done<Claimed> done);
+  void claim_again();
   bool away();
-  void claimed(const std::string& client_id, Waiting& w, ClaimAnswer&& a);
+  void claimed(Waiting& w, Claim&& c, ClaimAnswer&& a);
+  void too_late(Waiting& w);
   bool skip(const RedisSchedule::Entry& e, const std::shared_ptr<Taking>& taking);
   void leave_logs(const std::string& client_id, std::uint64_t incarnation, const std::vector<std::string>& filters);
   void look(const std::string& client_id, const std::shared_ptr<Taking>& taking, std::function<void(TakeAnswer&)> then);
@@ -144,6 +150,7 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   // --- SessionRows
   std::string_view node() const override { return life_.name(); }
   std::uint64_t node_epoch() const override { return life_.epoch(); }
+  Millis turn() const override { return turn_; }
   std::uint64_t life() const override { return lives_; }
   void met(std::string_view owner) override;
   void add_known(redis::Words& out) override;
@@ -164,7 +171,8 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   RedisWills wills_;
   Sessions sessions_;
   std::deque<std::shared_ptr<Waiting>> waiting_;
-  std::deque<std::string> met_;  ///< owners, the last ones first
+  std::vector<std::pair<Claim, Waiting>> soon_;  ///< made again with the next tick
+  std::deque<std::string> met_;                  ///< owners, the last ones first
   struct Firing {
     std::string client_id, number;
     std::string node, mark;  ///< it is of a volatile session there
@@ -174,6 +182,7 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   std::vector<std::string> unused_;  ///< client ids, to be looked at
   std::vector<std::string> to_check_;
   std::uint64_t next_nonce_, next_will_ = 1;
+  Millis turn_{100};
   std::uint64_t lives_ = 0;
   Stats stats_;
   bool counted_ = false;

@@ -16,7 +16,7 @@ void refuse(SessionJob& job) {
     ClaimAnswer a;
     a.what = ClaimAnswer::What::refused;
     a.why = make_error_code(errc::unavailable);
-    claim->done(std::move(a));
+    claim->done(*claim, std::move(a));
   } else if (auto* change = dynamic_cast<ChangeJob*>(&job)) {
     change->done(make_error_code(errc::stale_epoch));
   } else if (auto* end = dynamic_cast<EndJob*>(&job)) {

@@ -55,6 +55,10 @@ def status(admin: Admin) -> list[dict]:
     return admin.get("/api/v1/status").json["nodes"]
 
 
+def knows_all(admin: Admin) -> bool:
+    return all(admin.get(f"/api/v1/status?node={name}").status == 200 for name in NAMES)
+
+
 def within(ask, seconds=SECONDS):
     begin = time.monotonic()
     answer = ask()
@@ -212,7 +216,7 @@ def test_a_node_that_hangs(tmp_path, mqtt, topic):
     """It is named, and nobody waits long for it; what it was asked to do long ago it does not do when it wakes up."""
     for made in running(tmp_path, lease=60):
         first, last = admin_of(made, 0), admin_of(made, 2)
-        wait_until(lambda: len(status(first)) == 3, SOON, "they do not know each other")
+        wait_until(lambda: knows_all(first), SOON, "they do not know each other")
         mqtt.at(made.at(1)).connect(V5, f"{topic}-b")
         stuck = mqtt.at(made.at(2)).connect(V5, f"{topic}-c")
         made.brokers[2].pause()
@@ -265,7 +269,7 @@ def test_without_redis(tmp_path, mqtt):
     """Every node speaks for itself, at once, and names all others."""
     for made in running(tmp_path):
         admin = admin_of(made, 0)
-        wait_until(lambda: len(status(admin)) == 3, SOON, "they do not know each other")
+        wait_until(lambda: knows_all(admin), SOON, "they do not know each other")
         mqtt.at(made.at(0)).connect(V5, "here")
         made.redis.primary().pause()
         end = time.monotonic() + made.lease + 3

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import uuid
+from collections import Counter
 
 from lib import mqtt
 from lib.marks import V5
@@ -70,6 +71,7 @@ class Fight:
         self._standing: dict[int, Link] = {}  # accepted connections by their number, in the order of their CONNACKs
         self._accepted = 0
         self._refusal = ""
+        self._refusals: Counter[str] = Counter()
         self._complaints: list[str] = []
 
     def run(self, seconds: float) -> list[str]:
@@ -99,7 +101,7 @@ class Fight:
             self._complaints.append(f"{len(lost)} of {len(self._acknowledged)} messages were lost: {sorted(lost)[:10]}")
         if not self._acknowledged or self._accepted < 2:
             self._complaints.append(f"{len(self._acknowledged)} messages were acknowledged, {self._accepted} connections accepted: "
-                                    "that shows nothing")
+                                    f"that shows nothing; the others: {dict(self._refusals)}")
 
     async def _connect(self, address: tuple[str, int], clean: bool = False) -> Link | None:
         try:
@@ -129,6 +131,7 @@ class Fight:
         """One contender: connects, and takes messages until it is thrown out."""
         link = await self._connect(address)
         if not link:
+            self._refusals[self._refusal] += 1
             return
         self._accepted += 1
         number = self._accepted
@@ -204,7 +207,8 @@ class Fight:
             await asyncio.sleep(0.05)
         left = sum(not task.done() for task in contenders)
         if left != 1:
-            self._complaints.append(f"{left} connections stand in the end, instead of one")
+            self._complaints.append(f"{left} connections stand in the end, instead of one; {self._accepted} were accepted, the others: "
+                                    f"{dict(self._refusals)}")
 
     async def _everywhere_accepted(self) -> None:
         """The session is stuck nowhere: each node accepts it, and the last one delivers all that there is."""

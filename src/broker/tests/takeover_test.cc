@@ -188,6 +188,20 @@ TEST_F(Late, AnotherOneComesWhileTheSessionIsBeingOpened) {
   }
 }
 
+/// Otherwise nobody would come in, when connections come faster than the store answers.
+TEST_F(Late, WhoClaimsTheSessionAlreadyComesInFirst) {
+  Client first(b, "c", Version::v5, 0), second(b, "c", Version::v5, 1), third(b, "c", Version::v5, 0);
+  first.connect(stay());
+  b.run_shards();
+  second.connect(stay());
+  b.run_shards();
+  third.connect(stay());
+  EXPECT_EQ(first.take(), (Words{"CONNACK 00", "DISCONNECT 8e"}));
+  EXPECT_EQ(second.take(), Words{"CONNACK 89"}) << "it only waited";
+  EXPECT_EQ(third.take(), Words{"CONNACK 00 present"});
+  EXPECT_TRUE(first.closed() && second.closed());
+}
+
 TEST_F(Late, TheThirdWaitsForTheFirstToo) {
   // The second is kicked while it waits for the first, whose state is not in the store yet.
   Client pub(b, "pub");

@@ -49,6 +49,7 @@ TEST(RedisSessions, TwoNodesFightOverOneClient) {
   RedisServer server;
   SessionNode a(server, "a"), b(server, "b");
   SessionNode* nodes[] = {&a, &b};
+  for (auto* node : nodes) node->sessions.set_turn({});
   std::mt19937 random(1);
   std::uint64_t last = 0, refused = 0, accepted = 0;
   std::uint64_t epochs[2] = {0, 0};
@@ -96,6 +97,33 @@ TEST(RedisSessions, TwoNodesFightOverOneClient) {
   }
   EXPECT_GT(refused, 300u);
   EXPECT_GT(accepted, 300u);
+}
+
+/// Claims of other nodes wait until whoever has it has had it for a moment.
+TEST(RedisSessions, WhoFightsForAClientTakesTurns) {
+  NEEDS_REDIS();
+  RedisServer server;
+  SessionNode a(server, "a"), b(server, "b");
+  for (auto* node : {&a, &b}) node->sessions.set_turn(Millis(600));
+  const std::uint64_t at_a = a.claim("c").record.epoch;
+  std::optional<result<Claimed>> one, two;
+  auto given_up = std::make_shared<std::atomic<bool>>(false);
+  auto request = SessionNode::request("c");
+  b.sessions.claim(request, [&](auto r) { one = std::move(r); });
+  request.given_up = given_up;
+  b.sessions.claim(request, [&](auto r) { two = std::move(r); });
+  for (int i = 0; i < 50; ++i) b.loop.run_once(Millis(1));
+  EXPECT_FALSE(one || two);
+  EXPECT_EQ(a.order("c", at_a, 5), error_code{});
+  *given_up = true;
+  ASSERT_TRUE(b.loop.until([&] { return one && two; }));
+  EXPECT_EQ(two->error(), errc::unavailable) << "its connection is gone";
+  ASSERT_TRUE(*one);
+  EXPECT_EQ((*one)->previous_node, "a");
+  EXPECT_GE((*one)->record.epoch - at_a, 600u);
+  EXPECT_EQ((*one)->record.next_order, 5u);
+  EXPECT_EQ(a.order("c", at_a, 6), make_error_code(errc::stale_epoch));
+  EXPECT_GT(b.claim("c").record.epoch, (*one)->record.epoch) << "one's own node does not wait";
 }
 
 TEST(RedisSessions, AClaimTellsWhoHadTheSession) {
@@ -279,6 +307,7 @@ TEST(RedisSessions, AfterAFailoverTheOthersAreAskedBeforeAClaim) {
   SessionNode a(server, "a"), b(server, "b");
   a.claim("s");
   EXPECT_TRUE(a.life.asked.empty()) << "nothing has happened";
+  b.sessions.set_turn({});
   b.claim("other");
   server.ask({"FLUSHALL"});
   server.ask({"CLIENT", "KILL", "TYPE", "normal"});
