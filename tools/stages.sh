@@ -5,6 +5,7 @@
 
 passed=0 failed=0 skipped=0
 rows=()
+failures= # what the end of the run says again, since much is printed in between
 STAGES=(lint release system asan asan_system tsan fuzz)
 FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 PYTEST_WORKERS=${PYTEST_WORKERS:-4}
@@ -20,6 +21,7 @@ add() { # PASSED FAILED [SKIPPED]
 
 fail() { # WHY...
   say "$stage: $*"
+  failures+="  FAILED $stage: $*"$'\n'
   add 0 1
 }
 
@@ -47,7 +49,10 @@ count_reports() { # FAILED-BEFORE
 
 count() { # KIND EXIT_STATUS FILE [FOLDER]
   local line
-  line=$("$ROOT/tools/count_results.py" "$@") || line='0 1 0'
+  line=$("$ROOT/tools/count_results.py" "$@" 2>"$LOGS/failed") || line='0 1 0'
+  cat "$LOGS/failed" >&2
+  failures+=$(sed "s/^  FAILED /&$stage: /" "$LOGS/failed")
+  [[ -z $failures || $failures == *$'\n' ]] || failures+=$'\n'
   # shellcheck disable=SC2086 # three numbers
   add $line
 }
@@ -62,7 +67,7 @@ unit() { # PRESET [ctest option]...
     --output-on-failure --output-junit "$out/ctest.xml" "$@" >"$out.log" 2>&1 </dev/null
   status=$?
   unset GTEST_OUTPUT
-  [ $status -eq 0 ] || { grep -vE '^\[ *(OK|RUN|-*) *\]|^ *$' "$out.log" | tail -n 60 >&2; }
+  [ $status -eq 0 ] || { grep -vE '^\[ *(OK|RUN|-*) *\]|^\[20[0-9-]+ |^ *$' "$out.log" | tail -n 60 >&2; }
   count ctest $status "$out/ctest.xml" "$out"
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "app/cluster_node.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "app/peer_messages.h"
@@ -66,19 +68,24 @@ void ClusterNode::kick(std::string_view client_id, std::uint64_t epoch, std::fun
 }
 
 void ClusterNode::let_go_asked(std::string_view body, std::function<void(std::string)> answer) {
-  std::uint64_t before = 0;
-  for (; !body.empty() && body[0] >= '0' && body[0] <= '9'; body.remove_prefix(1))
-    before = before * 10 + static_cast<std::uint64_t>(body[0] - '0');
-  if (!body.empty()) let_go_here(before, std::string(body.substr(1)), std::move(answer));
+  const auto number = [&body] {
+    std::uint64_t n = 0;
+    for (; !body.empty() && body[0] >= '0' && body[0] <= '9'; body.remove_prefix(1))
+      n = n * 10 + static_cast<std::uint64_t>(body[0] - '0');
+    if (!body.empty()) body.remove_prefix(1);
+    return n;
+  };
+  const std::uint64_t before = number(), mark = number();
+  if (!body.empty()) let_go_here(before, mark, std::string(body), std::move(answer));
 }
 
 /// The client is ended here, and what Redis may have forgotten of its session is there again.
-void ClusterNode::let_go_here(std::uint64_t before, const std::string& client_id,
+void ClusterNode::let_go_here(std::uint64_t before, std::uint64_t mark, const std::string& client_id,
                               std::function<void(std::string)> answer) {
-  node_.let_go(client_id, before, [this, before, client_id, answer = std::move(answer)](bool gone) {
-    loop_->post_fn([this, before, client_id, answer, gone] {
-      if (gone) return stores_.sessions->settle(client_id, [answer] { answer(""); });
-      again_.push_back([this, before, client_id, answer] { let_go_here(before, client_id, answer); });
+  node_.let_go(client_id, before, [this, before, mark, client_id, answer = std::move(answer)](bool gone) {
+    loop_->post_fn([this, before, mark, client_id, answer, gone] {
+      if (gone) return stores_.sessions->settle(client_id, mark, [answer] { answer(""); });
+      again_.push_back([this, before, mark, client_id, answer] { let_go_here(before, mark, client_id, answer); });
     });
   });
 }
@@ -224,8 +231,10 @@ store::NodeLife::Share ClusterNode::share() const {
   return s;
 }
 
-void ClusterNode::let_go(const std::string& client_id, MonoTime until, std::function<void(bool)> done) {
-  ask_to_let_go(std::to_string(loop_->wall().time_since_epoch().count()) + ' ' + client_id, until, std::move(done));
+void ClusterNode::let_go(const std::string& client_id, std::uint64_t mark, MonoTime until,
+                         std::function<void(bool)> done) {
+  ask_to_let_go(fmt::format("{} {} {}", loop_->wall().time_since_epoch().count(), mark, client_id), until,
+                std::move(done));
 }
 
 /// Who comes in after this has been asked first stays, however often it is asked.

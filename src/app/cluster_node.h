@@ -64,7 +64,8 @@ class ClusterNode final : cluster::Receiver, store::NodeLife, store::RetainedPee
   std::uint64_t epoch() const override { return cluster_->epoch(); }
   std::optional<WallTime> died(std::string_view node, std::uint64_t epoch) const override;
   Share share() const override;
-  void let_go(const std::string& client_id, MonoTime until, std::function<void(bool)> done) override;
+  void let_go(const std::string& client_id, std::uint64_t mark, MonoTime until,
+              std::function<void(bool)> done) override;
   // --- store::RetainedPeers
   void retained_set(std::string_view topic, const std::optional<store::RetainedEntry>& entry,
                     std::function<void()> known) override;
@@ -74,7 +75,8 @@ class ClusterNode final : cluster::Receiver, store::NodeLife, store::RetainedPee
   void on_wills_forgotten() override;
 
   void let_go_asked(std::string_view body, std::function<void(std::string)> answer);
-  void let_go_here(std::uint64_t before, const std::string& client_id, std::function<void(std::string)> answer);
+  void let_go_here(std::uint64_t before, std::uint64_t mark, const std::string& client_id,
+                   std::function<void(std::string)> answer);
   void ask_to_let_go(const std::string& body, MonoTime until, std::function<void(bool)> done);
   void try_to_load();
   void look();

@@ -67,7 +67,8 @@ void Core::group_claimed(ports::LogId log, model::SessionRecord record) {
   s->incarnation = record.incarnation;
   const bool is_new = record.subscriptions.empty();
   session::Subscription& sub = s->add(g.filter);
-  s->give_cursor(sub, log, is_new ? model::Position{} : record.subscriptions.front().next);
+  session::Cursor& cursor = s->give_cursor(sub, log, is_new ? model::Position{} : record.subscriptions.front().next);
+  if (!is_new) cursor.pass(record.subscriptions.front().passed);
   // Nobody has these any more: QoS 2 that a member took is in the member's record.
   for (auto& out : record.outbound) {
     InFlight e;

@@ -214,6 +214,7 @@ model::SubscriptionRecord Core::record_of(const Subscription& sub) {
   if (sub.cursor) {
     r.logged = true;
     r.next = sub.cursor->next;
+    if (sub.cursor->passed) r.passed = *sub.cursor->passed;
     r.draining = sub.cursor->draining;
     r.drain_to = sub.cursor->drain_to;
     r.covers = sub.cursor->covers;

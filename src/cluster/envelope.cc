@@ -166,6 +166,8 @@ class Reader {
     store::AppendedRun run;
     run.previous = position();
     run.first = position();
+    run.writer = number();
+    run.number = number();
     const auto n = number(), known = number();
     const auto left = static_cast<std::uint64_t>(end_ - at_);
     if (n == 0 || n > left / kLeastMessage || known > left / kLeastPosition) fail();
@@ -286,7 +288,8 @@ void EnvelopeWriter::message(const model::MessageView& m, WallTime now, std::str
 
 void EnvelopeWriter::appended(std::string_view filter, const store::AppendedRun& run, WallTime now) {
   Head(Frame::appended).size(filter).into(out_, {filter});
-  Head().position(run.previous).position(run.first).number(run.messages.size()).number(run.known.size()).into(out_);
+  Head().position(run.previous).position(run.first).number(run.writer).number(run.number).into(out_);
+  Head().number(run.messages.size()).number(run.known.size()).into(out_);
   for (auto& p : run.known) Head().position(p).into(out_);
   for (auto& m : run.messages) {
     Head head;

@@ -27,6 +27,7 @@ struct SubscriptionRecord {
   std::uint64_t order = 0;            ///< age: the oldest matching one delivers
   bool logged = false;                ///< it reads from the filter's log (QoS > 0, not shared)
   Position next;                      ///< last position that was read from the log: reading goes on behind it
+  std::vector<Position> passed;       ///< see session::Cursor
   /// Unsubscribed, but messages up to here are still owed, since younger subscriptions have passed them over.
   bool draining = false;
   Position drain_to;

@@ -20,9 +20,14 @@ struct SessionChange {
   std::vector<std::string> subscriptions_removed;            ///< filters
   std::vector<model::SubscriptionRecord> subscriptions_set;  ///< added, or changed by filter
   std::optional<std::uint64_t> next_order;
-  /// Filter → last position read. Written together with what is under way up to there (outbound_set), so that a record
-  /// is always whole: what lies at or before the cursor and is not under way is done.
-  std::vector<std::pair<std::string, model::Position>> cursors;
+  /// How far the log of a filter has been read. Written together with what is under way up to there (outbound_set), so
+  /// that a record is always whole: what lies at or before the cursor and is not under way is done.
+  struct Cursor {
+    std::string filter;
+    model::Position next;
+    std::vector<model::Position> passed = {};  ///< a store whose logs forget nothing need not keep them
+  };
+  std::vector<Cursor> cursors;
   std::vector<std::uint16_t> outbound_removed;
   std::vector<model::OutboundRecord> outbound_set;  ///< added, or changed by packet id
   std::vector<std::uint16_t> inbound_removed;

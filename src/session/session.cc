@@ -129,7 +129,7 @@ std::vector<Session::Progress> Session::take_progress() {
     if (!c || !c->moved) continue;
     c->moved = false;
     index.emplace(log, all.size());
-    all.push_back({of(*c).filter, c->next, c->next});
+    all.push_back({of(*c).filter, c->next, c->next, c->passed ? *c->passed : std::vector<model::Position>()});
   }
   window.for_each([&](PacketId, InFlight& e) {
     if (!e.log || e.state == OutboundState::released) return;

@@ -38,6 +38,10 @@ struct Cursor {
   /// Where it stood last in each of the recent generations before this one; null: nowhere.
   std::unique_ptr<std::vector<model::Position>> passed;
 
+  /// It has read earlier generations up to there.
+  void pass(std::vector<model::Position> positions) {
+    if (!positions.empty()) passed = std::make_unique<std::vector<model::Position>>(std::move(positions));
+  }
   /// Stands at `p` from now on.
   void go_on(model::Position p);
   /// True when it has had the message at another position, which the store has forgotten since.
@@ -146,6 +150,7 @@ class Session {
     std::string filter;
     model::Position next;  ///< of the cursor
     model::Position low;   ///< what lies at or before it is not needed any more: nothing there is unacknowledged
+    std::vector<model::Position> passed;
   };
   /// Of the cursors that moved, which then count as known to the store.
   std::vector<Progress> take_progress();

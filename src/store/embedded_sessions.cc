@@ -283,7 +283,7 @@ void EmbeddedSessions::apply(const std::string& client_id, SessionChange& c) {
     if (s.logged) engine_.put(Family::progress, prefix + kCursor + s.filter, encode(s.next));
   }
   // A cursor without a logged subscription is not looked at.
-  for (auto& [filter, position] : c.cursors) engine_.put(Family::progress, prefix + kCursor + filter, encode(position));
+  for (auto& to : c.cursors) engine_.put(Family::progress, prefix + kCursor + to.filter, encode(to.next));
   for (auto id : c.outbound_removed) engine_.erase(Family::progress, packet_key(prefix, kOutbound, id));
   for (auto& o : c.outbound_set) engine_.put(Family::progress, packet_key(prefix, kOutbound, o.packet_id), encode(o));
   for (auto id : c.inbound_removed) engine_.erase(Family::progress, packet_key(prefix, kInbound, id));

@@ -25,7 +25,7 @@ class LoneNode final : public NodeLife, io::Timer {
   std::uint64_t epoch() const override { return epoch_; }
   std::optional<WallTime> died(std::string_view node, std::uint64_t epoch) const override;
   Share share() const override { return {}; }
-  void let_go(const std::string&, MonoTime, std::function<void(bool)> done) override { done(true); }
+  void let_go(const std::string&, std::uint64_t, MonoTime, std::function<void(bool)> done) override { done(true); }
 
  private:
   class Row;

@@ -29,9 +29,9 @@ void MemorySessions::Stored::apply(SessionChange& c) {
     subscriptions[filter] = std::move(s);
   }
   if (c.next_order) r.next_order = *c.next_order;
-  for (auto& [filter, position] : c.cursors)
-    if (auto it = subscriptions.find(filter); it != subscriptions.end() && it->second.logged)
-      it->second.next = position;
+  for (auto& cursor : c.cursors)
+    if (auto it = subscriptions.find(cursor.filter); it != subscriptions.end() && it->second.logged)
+      it->second.next = cursor.next;
   for (auto id : c.outbound_removed) outbound.erase(id);
   for (auto& o : c.outbound_set) outbound[o.packet_id] = std::move(o);
   for (auto id : c.inbound_removed) inbound.erase(id);

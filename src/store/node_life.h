@@ -29,9 +29,10 @@ class NodeLife {
   };
   virtual Share share() const = 0;
 
-  /// All other nodes end what they have of this client, and have Redis told of it; `done(false)`: one of them that
-  /// lives has not said so by `until`.
-  virtual void let_go(const std::string& client_id, MonoTime until, std::function<void(bool)> done) = 0;
+  /// All other nodes end what they have of this client, and have Redis told of it, the Redis in which they find the
+  /// `mark` (RedisKeys::session_mark); `done(false)`: one of them that lives has not said so by `until`.
+  virtual void let_go(const std::string& client_id, std::uint64_t mark, MonoTime until,
+                      std::function<void(bool)> done) = 0;
 };
 
 }  // namespace sb::store

@@ -63,6 +63,9 @@ std::string RedisKeys::log(std::string_view filter) const { return tagged('l', f
 std::string RedisKeys::log_state(std::string_view filter) const { return tagged('l', filter, ":p"); }
 std::string RedisKeys::log_members(std::string_view filter) const { return tagged('l', filter, ":c"); }
 std::string RedisKeys::session(std::string_view client_id) const { return tagged('s', client_id); }
+std::string RedisKeys::session_mark(std::string_view client_id, std::uint64_t mark) const {
+  return tagged('s', client_id, fmt::format(":m:{}", mark));
+}
 std::string RedisKeys::retained(std::string_view topic) const { return tagged('r', topic); }
 std::string RedisKeys::retained_topics(std::size_t shard) const {
   return fmt::format("{}{{rt:{:02}}}", prefix_, shard);

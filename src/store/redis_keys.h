@@ -23,10 +23,12 @@ class RedisKeys {
   std::string log(std::string_view filter) const;                         ///< stream
   std::string log_state(std::string_view filter) const;                   ///< hash: head, history, writers
   std::string log_members(std::string_view filter) const;                 ///< zset: lower bounds
-  std::string session(std::string_view client_id) const;                  ///< hash
-  std::string retained(std::string_view topic) const;                     ///< hash
-  std::string retained_topics(std::size_t shard) const;                   ///< hash: topics that have one
-  std::string schedule(std::size_t shard) const;                          ///< zset: sessions and wills that are due
+  /// string: whoever finds it there talks to the same Redis as who put it there, or to one that follows on it.
+  std::string session_mark(std::string_view client_id, std::uint64_t mark) const;
+  std::string session(std::string_view client_id) const;  ///< hash
+  std::string retained(std::string_view topic) const;     ///< hash
+  std::string retained_topics(std::size_t shard) const;   ///< hash: topics that have one
+  std::string schedule(std::size_t shard) const;          ///< zset: sessions and wills that are due
   const std::string& prefix() const { return prefix_; }
 
  private:

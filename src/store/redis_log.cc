@@ -23,7 +23,7 @@ RedisLog::RedisLog(RedisLogs& logs, ports::LogId log, std::string name, std::uin
       filter(std::move(name)),
       state_key(logs.keys().log_state(filter)),
       members_key(logs.keys().log_members(filter)),
-      tail(log),
+      tail(log, read),
       logs_(logs),
       first_number_(first_number) {
   set_first_number(first_number);

@@ -39,6 +39,7 @@ class RedisLog final : public redis::Target {
 
   const ports::LogId id;
   const std::string filter, state_key, members_key;
+  const std::shared_ptr<LogMemory> read = std::make_shared<LogMemory>();
   LogTail tail;
   std::uint64_t incarnation = 0;                    ///< 0: not listed yet
   bool announced = false;                           ///< the routers of this node have its id
@@ -51,7 +52,6 @@ class RedisLog final : public redis::Target {
   std::uint64_t heard = 0;                          ///< messages of others since lower bounds were written
   MonoTime looked_up{};                             ///< when the records of its lowest members were read
   bool trimming = false;
-  std::shared_ptr<LogMemory> read = std::make_shared<LogMemory>();
   std::vector<std::pair<Answers::Ptr<Joined>, Position>> joined;  ///< and wait until all nodes know
   bool reading = false;                                           ///< what the tail lacks is being read
   bool hole_noted = false;                                        ///< it will be

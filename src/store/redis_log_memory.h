@@ -14,7 +14,10 @@ namespace sb::store {
 class LogMemory {
  public:
   std::size_t entry_bytes = 64 * 1024;  ///< as far as is known
-  /// An entry was read that holds batch `number` of `writer`. Adds to `known` where else that was read.
+  /// Batch `number` of `writer` lies at `first`. Adds to `known` where else it was read.
+  void recall(std::uint64_t writer, std::uint64_t number, model::Position first, std::size_t messages,
+              std::vector<model::Position>& known);
+  /// The same when it was read there, which may be the first that anybody hears of it.
   void saw(std::uint64_t writer, std::uint64_t number, model::Position first, std::size_t messages,
            std::vector<model::Position>& known);
 

@@ -75,10 +75,7 @@ void LogTail::add_page(const std::vector<StoredMessage>& messages, Position upto
   drain();
 }
 
-/// A new generation is begun by reading it: who has read what the one before has lost is known only there.
-bool LogTail::follows(const AppendedRun& run) const {
-  return run.previous <= at_ && run.first.generation <= at_.generation;
-}
+bool LogTail::follows(const AppendedRun& run) const { return run.previous <= at_; }
 
 void LogTail::drain() {
   while (!waiting_.empty()) {
@@ -92,11 +89,13 @@ void LogTail::drain() {
 }
 
 void LogTail::tell(const AppendedRun& run) {
+  std::vector<Position> firsts = run.known;
+  memory_->recall(run.writer, run.number, run.first, run.messages.size(), firsts);
   for (std::size_t i = 0; i < run.messages.size(); ++i) {
     StoredMessage m{{run.first.generation, run.first.offset + i}, run.messages[i]};
     if (m.position <= at_) continue;
-    if (!run.known.empty()) {
-      auto known = std::make_shared<std::vector<Position>>(run.known);
+    if (!firsts.empty()) {
+      auto known = std::make_shared<std::vector<Position>>(firsts);
       for (Position& p : *known) p.offset += i;
       m.known = std::move(known);
     }

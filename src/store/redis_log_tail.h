@@ -3,11 +3,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include "ports/log_store.h"
 #include "store/log_peers.h"
+#include "store/redis_log_memory.h"
 
 namespace sb::store {
 
@@ -15,7 +17,7 @@ namespace sb::store {
 /// order, and some not at all. What is missing has to be read from the log. Owner: the store thread.
 class LogTail {
  public:
-  explicit LogTail(ports::LogId log) : log_(log) {}
+  LogTail(ports::LogId log, std::shared_ptr<LogMemory> memory) : log_(log), memory_(std::move(memory)) {}
 
   /// False before start(), and when nobody watches any more.
   bool runs() const { return runs_; }
@@ -57,6 +59,7 @@ class LogTail {
   void left();
 
   const ports::LogId log_;
+  const std::shared_ptr<LogMemory> memory_;
   bool runs_ = false;
   model::Position at_;
   std::vector<Watch> watches_;

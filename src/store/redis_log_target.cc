@@ -132,7 +132,7 @@ RedisLog::Taken RedisLog::answered(Messages& b, const redis::Reply::View& v) {
 
 /// What was appended, as it is told.
 AppendedRun RedisLog::run_of(const Messages& b) const {
-  AppendedRun run{b.previous, b.first, {}, {}};
+  AppendedRun run{b.previous, b.first, {}, {}, logs_.writer_mark(), b.number};
   std::vector<model::MessagePtr> all = b.messages;
   if (all.empty())
     if (const auto views = messages_of_entry(b.entry))

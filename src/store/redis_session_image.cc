@@ -61,7 +61,7 @@ bool each_entry(std::string_view chunk, F f) {
 }
 
 std::string entry_bytes(SubscriptionRecord s) {
-  if (s.logged) s.next = {};  // it stands in the other field of the chunk
+  if (s.logged) s.next = {};  // it stands in another field of the chunk
   std::string bytes;
   Writer(bytes).text(embedded::encode(s));
   return bytes;
@@ -179,10 +179,22 @@ bool SessionImage::take(std::string_view field, std::string_view value) {
       set_id(field[0] == 'q' ? outbound_ : inbound_, static_cast<std::uint16_t>(n), std::string(value));
       return true;
     case 's':
-    case 'p': {
+    case 'p':
+    case 'h': {
       if (n > 1'000'000) return false;
       if (chunks_.size() <= n) chunks_.resize(n + 1);
       Chunk& c = chunks_[n];
+      if (field[0] == 'h') {
+        Reader r(value);
+        r.format();
+        while (r.ok() && !r.done()) {
+          const std::string filter(r.text());
+          std::vector<model::Position> passed;
+          for (auto count = r.number(); r.ok() && count > 0; --count) passed.push_back(r.position());
+          pass(c, filter, passed);
+        }
+        return r.done();
+      }
       if (field[0] == 's') {
         c.subscriptions = value;
         return each_entry(value, [&](auto&, auto, auto) { return ++c.count, true; });
@@ -224,6 +236,8 @@ model::SessionRecord SessionImage::record() const {
     each_entry(c.subscriptions, [&](const Entry& e, auto, auto) {
       if (auto s = embedded::decode_subscription(e.bytes)) {
         if (s->logged) s->next = c.positions[position];
+        if (c.passed)
+          if (auto it = c.passed->find(e.filter); it != c.passed->end()) s->passed = it->second;
         r.subscriptions.push_back(std::move(*s));
       }
       position += e.logged;
@@ -255,7 +269,12 @@ WallTime SessionImage::next_due() const {
 
 std::size_t SessionImage::heap_bytes() const {
   std::size_t n = username_.capacity() + will_.capacity() + chunks_.capacity() * sizeof(Chunk);
-  for (auto& c : chunks_) n += c.subscriptions.capacity() + c.positions.capacity() * sizeof(model::Position);
+  for (auto& c : chunks_) {
+    n += c.subscriptions.capacity() + c.positions.capacity() * sizeof(model::Position);
+    if (c.passed)
+      for (auto& [filter, positions] : *c.passed)
+        n += 96 + filter.capacity() + positions.capacity() * sizeof(model::Position);
+  }
   if (index_) n += sizeof *index_ + index_->capacity() * 17;
   for (auto* ids : {&outbound_, &inbound_}) {
     n += ids->capacity() * sizeof(ids->front());
@@ -318,6 +337,7 @@ std::size_t SessionImage::chunk_with_room(std::size_t bytes) {
 void SessionImage::erase(const Place& p, std::string_view filter) {
   Chunk& c = chunks_[p.chunk];
   c.subscriptions.erase(p.at, p.size);
+  pass(c, std::string(filter), {});
   if (p.logged) c.positions.erase(c.positions.begin() + static_cast<std::ptrdiff_t>(p.position));
   --c.count;
   if (index_) index_->erase(hash_bytes(filter));
@@ -341,6 +361,7 @@ void SessionImage::put(const SubscriptionRecord& s, std::vector<bool>& touched) 
         c.positions.erase(at);
       else if (s.logged)
         c.positions.insert(at, s.next);
+      pass(c, s.filter, s.passed);
       return;
     }
     erase(*p, s.filter);
@@ -350,13 +371,41 @@ void SessionImage::put(const SubscriptionRecord& s, std::vector<bool>& touched) 
   Chunk& c = chunks_[i];
   c.subscriptions += bytes;
   if (s.logged) c.positions.push_back(s.next);
+  pass(c, s.filter, s.passed);
   ++c.count;
   if (index_) (*index_)[hash_bytes(s.filter)] = static_cast<std::uint32_t>(i);
+}
+
+/// True when that is new.
+bool SessionImage::pass(Chunk& c, const std::string& filter, const std::vector<model::Position>& passed) {
+  if (!c.passed) {
+    if (passed.empty()) return false;
+    c.passed = std::make_unique<std::map<std::string, std::vector<model::Position>, std::less<>>>();
+  }
+  if (passed.empty()) return c.passed->erase(filter) > 0;
+  auto& has = (*c.passed)[filter];
+  return std::exchange(has, passed) != passed;
+}
+
+void SessionImage::write_passed(std::size_t i, RecordFields& out) const {
+  const Chunk& c = chunks_[i];
+  if (!c.passed) return;
+  std::string all(1, embedded::kFormat);
+  Writer w(all);
+  for (auto& [filter, positions] : *c.passed) {
+    w.text(filter).number(positions.size());
+    for (auto& p : positions) w.position(p);
+  }
+  if (c.passed->empty())
+    out[chunk_field('h', i)] = std::nullopt;
+  else
+    out[chunk_field('h', i)] = std::move(all);
 }
 
 void SessionImage::write_chunk(std::size_t i, bool subscriptions, RecordFields& out) const {
   const Chunk& c = chunks_[i];
   if (subscriptions) {
+    write_passed(i, out);
     if (c.count > 0)
       out[chunk_field('s', i)] = c.subscriptions;
     else
@@ -384,10 +433,11 @@ void SessionImage::apply(ports::SessionChange&& c, RecordFields& out) {
   for (auto& s : c.subscriptions_set) put(s, touched);
   touched.resize(chunks_.size());
   moved.resize(chunks_.size());
-  for (auto& [filter, position] : c.cursors)
-    if (auto p = find(filter); p && p->logged) {
-      chunks_[p->chunk].positions[p->position] = position;
+  for (auto& cursor : c.cursors)
+    if (auto p = find(cursor.filter); p && p->logged) {
+      chunks_[p->chunk].positions[p->position] = cursor.next;
       moved[p->chunk] = true;
+      if (pass(chunks_[p->chunk], cursor.filter, cursor.passed)) write_passed(p->chunk, out);
     }
   for (std::size_t i = 0; i < chunks_.size(); ++i)
     if (touched[i] || moved[i]) write_chunk(i, touched[i], out);

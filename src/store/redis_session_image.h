@@ -3,6 +3,8 @@
 #include <absl/container/flat_hash_map.h>
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +31,7 @@ using RecordFields = StringMap<std::optional<std::string>>;
 ///     s0 s1 …  subscriptions in chunks of about 4 KB
 ///     p0 p1 …  the positions of the logged ones of the same chunk, in the same order: a cursor that moves writes only
 ///              these
+///     h0 h1 …  where they stood in earlier generations of their logs, of those of the same chunk that have read such
 ///     q<id>    outbound packet id          i<id>    inbound packet id
 ///
 /// Costs about the bytes of the record, so that a connected session has them twice: here and in Redis.
@@ -74,7 +77,10 @@ class SessionImage {
     std::string subscriptions;               ///< of each its size and its bytes
     std::vector<model::Position> positions;  ///< of the logged ones
     std::uint32_t count = 0;
+    /// Filter → SubscriptionRecord::passed; mostly null.
+    std::unique_ptr<std::map<std::string, std::vector<model::Position>, std::less<>>> passed;
   };
+  static bool pass(Chunk& c, const std::string& filter, const std::vector<model::Position>& passed);
   /// Where a subscription stands.
   struct Place {
     std::size_t chunk = 0, at = 0, size = 0;  ///< bytes, with the size in front
@@ -88,6 +94,7 @@ class SessionImage {
   void erase(const Place& p, std::string_view filter);
   void put(const model::SubscriptionRecord& s, std::vector<bool>& touched);
   void write_chunk(std::size_t i, bool subscriptions, RecordFields& out) const;
+  void write_passed(std::size_t i, RecordFields& out) const;
   std::string times_text() const;
 
   Times times_;

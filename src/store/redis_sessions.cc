@@ -39,6 +39,7 @@ RedisSessions::RedisSessions(redis::Writer& writer, const RedisKeys& keys, NodeL
       logs_(logs),
       limit_(limit),
       watcher_(watcher),
+      call_(writer.client()),
       schedule_(writer, keys, life),
       wills_(writer, keys, life),
       next_nonce_(std::random_device{}() % 1'000'000 * std::uint64_t{1'000'000} + 1) {
@@ -152,12 +153,28 @@ void RedisSessions::claim(Claim c, std::optional<MonoTime> until, Done<Claimed> 
   const MonoTime now = writer_.loop().now();
   if (writer_.doubted_at() < now - kDoubt || c.clean || c.client_id.starts_with('\0') || away())
     return claim_now(std::move(c), until, std::move(done));
-  std::string id = c.client_id;
-  life_.let_go(id, now + kLetGo, [this, c = std::move(c), until, done = std::move(done)](bool sure) mutable {
-    // Meanwhile the client may have come in again, on any node: it would lose the session to nobody.
-    if (!sure || (c.given_up && *c.given_up)) return done(make_error_code(errc::unavailable));
-    claim_now(std::move(c), until, std::move(done));
-  });
+  // They may not have noticed the failover: then they believe all that they have written to be there.
+  const std::uint64_t mark = next_nonce_++;
+  const std::string key = keys_.session_mark(c.client_id, mark);
+  call_(
+      {"SET", key, "1", "PX", std::to_string(Millis(2 * kLetGo).count())}, key, kLetGo,
+      [this, mark, c = std::move(c), until, done = std::move(done)](redis::Outcome& o) mutable {
+        if (!o.done()) return done(make_error_code(errc::unavailable));
+        let_go(mark, std::move(c), until, std::move(done));
+      },
+      redis::kControl);
+}
+
+void RedisSessions::let_go(std::uint64_t mark, Claim c, std::optional<MonoTime> until, Done<Claimed> done) {
+  const MonoTime now = writer_.loop().now(), doubted = writer_.doubted_at();
+  const std::string id = c.client_id;
+  life_.let_go(id, mark, now + kLetGo,
+               [this, c = std::move(c), doubted, until, done = std::move(done)](bool sure) mutable {
+                 // Meanwhile the client may have come in again, on any node: it would lose the session to nobody.
+                 if (!sure || (c.given_up && *c.given_up)) return done(make_error_code(errc::unavailable));
+                 if (writer_.doubted_at() != doubted) return claim(std::move(c), until, std::move(done));
+                 claim_now(std::move(c), until, std::move(done));
+               });
 }
 
 void RedisSessions::claim_now(Claim c, std::optional<MonoTime> until, Done<Claimed> done) {
@@ -397,7 +414,8 @@ void RedisSessions::on_timer() {
   claim_again();
   check_some();
   if (!writer_.repairing())
-    for (auto& [id, settled] : std::exchange(settling_, {})) settle(id, std::move(settled));
+    for (auto& [id, settled] : std::exchange(settling_, {})) settle_here(id, std::move(settled));
+  for (auto& look : std::exchange(unseen_, {})) look();
 }
 
 void RedisSessions::check_records() {
@@ -416,9 +434,26 @@ void RedisSessions::check_some() {
   }
 }
 
+void RedisSessions::settle(const std::string& client_id, std::uint64_t mark, std::function<void()> done) {
+  look_for_mark(keys_.session_mark(client_id, mark), writer_.loop().now() + kLetGo,
+                [this, client_id, done = std::move(done)] { settle_here(client_id, done); });
+}
+
+/// With a command that only a primary takes.
+void RedisSessions::look_for_mark(const std::string& key, MonoTime until, std::function<void()> found) {
+  call_(
+      {"PEXPIRE", key, std::to_string(Millis(2 * kLetGo).count())}, key, kLetGo,
+      [this, key, until, found = std::move(found)](redis::Outcome& o) {
+        if (o.done() && o.value().integer() == 1) return found();
+        if (writer_.loop().now() < until)
+          unseen_.push_back([this, key, until, found] { look_for_mark(key, until, found); });
+      },
+      redis::kControl);
+}
+
 /// Behind whatever is under way for the record and its repair, and behind the repair of all logs: of what this node has
 /// taken from the client, nothing may come behind what the next one takes.
-void RedisSessions::settle(const std::string& client_id, std::function<void()> done) {
+void RedisSessions::settle_here(const std::string& client_id, std::function<void()> done) {
   if (writer_.repairing()) {
     if (settling_.size() < kSettling) settling_.emplace_back(client_id, std::move(done));
     return;

@@ -15,6 +15,7 @@
 #include "ports/session_store.h"
 #include "redis/writer.h"
 #include "store/node_life.h"
+#include "store/redis_calls.h"
 #include "store/redis_keys.h"
 #include "store/redis_part.h"
 #include "store/redis_schedule.h"
@@ -97,7 +98,8 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   /// Nodes whose clients fight for one client id take turns of this length.
   void set_turn(Millis t) { turn_ = t; }
   /// What Redis may have forgotten of this client's session is there again, as far as this node had it.
-  void settle(const std::string& client_id, std::function<void()> done);
+  /// Not before this node's Redis is the one with the `mark`; never, when that takes too long.
+  void settle(const std::string& client_id, std::uint64_t mark, std::function<void()> done);
   // --- RedisPart
   void on_tick() override {}
   /// What is there now may be less than what was there before.
@@ -134,6 +136,9 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   void claim(Claim c, std::optional<MonoTime> until, Done<Claimed> done);
   void claim_now(Claim c, std::optional<MonoTime> until, Done<Claimed> done);
   void claim_again();
+  void let_go(std::uint64_t mark, Claim c, std::optional<MonoTime> until, Done<Claimed> done);
+  void look_for_mark(const std::string& key, MonoTime until, std::function<void()> found);
+  void settle_here(const std::string& client_id, std::function<void()> done);
   bool away();
   void claimed(Waiting& w, Claim&& c, ClaimAnswer&& a);
   void too_late(Waiting& w);
@@ -167,6 +172,7 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   ports::LogStore& logs_;
   const std::size_t limit_;
   SessionWatcher* const watcher_;
+  RedisCalls call_;
   RedisSchedule schedule_;
   RedisWills wills_;
   Sessions sessions_;
@@ -192,6 +198,7 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   MonoTime away_asked_ = MonoTime::min();
   std::uint32_t check_round_ = 0;
   std::vector<std::pair<std::string, std::function<void()>>> settling_;  ///< wait until what is kept was repaired
+  std::vector<std::function<void()>> unseen_;                            ///< marks to look for with the next tick
 };
 
 }  // namespace sb::store

@@ -23,8 +23,8 @@ struct Lines final : EnvelopeSink {
     lines.push_back("message " + show(m) + fmt::format(" {} {}", group, hops));
   }
   void on_appended(std::string_view f, const store::AppendedRun& r) override {
-    std::string s = fmt::format("appended {} {}-{} {}-{}", f, r.previous.generation, r.previous.offset,
-                                r.first.generation, r.first.offset);
+    std::string s = fmt::format("appended {} {}-{} {}-{} of {} {}", f, r.previous.generation, r.previous.offset,
+                                r.first.generation, r.first.offset, r.writer, r.number);
     for (auto& k : r.known) s += fmt::format(" known {}-{}", k.generation, k.offset);
     for (auto& m : r.messages) s += " [" + show(m->view()) + "]";
     lines.push_back(s);
@@ -83,7 +83,8 @@ std::string everything() {
   w.message(m, kNow, "$share/g/a/b", 1);
   m.expires_at = kNow - Millis(5);
   m.qos = 1;
-  store::AppendedRun run{{3, 7}, {4, 1}, {model::Message::copy(m), model::Message::copy(message("x", "y"))}, {{3, 8}}};
+  store::AppendedRun run{{3, 7},   {4, 1}, {model::Message::copy(m), model::Message::copy(message("x", "y"))},
+                         {{3, 8}}, 17,     18};
   w.appended("a/#", run, kNow);
   w.hello(1'700'000'000'001);
   w.route("f/+", kWantsLive | kWantsGroup);
@@ -111,7 +112,7 @@ TEST(Envelope, EveryFrameComesAsItWasWritten) {
       l.lines,
       ElementsAre("message t= props= qos=0 expires=never publisher=0  0",
                   "message a/b=payload props=P qos=2 retain expires=1500 publisher=fedcba9876543210 $share/g/a/b 1",
-                  "appended a/# 3-7 4-1 known 3-8 [a/b=payload props=P qos=1 retain expires=0 "
+                  "appended a/# 3-7 4-1 of 17 18 known 3-8 [a/b=payload props=P qos=1 retain expires=0 "
                   "publisher=fedcba9876543210] [x=y props= qos=0 expires=never publisher=0]",
                   "hello 1700000000001", "route f/+ 5", "routes end", "began l 9", "ended l 18446744073709551615",
                   "kick 1 client 77", "released 1", "connected client 1700000000000123", "retained r entry",

@@ -26,12 +26,17 @@ struct SaidLife final : NodeLife {
     return it == deaths.end() ? std::nullopt : std::optional(it->second);
   }
   Share share() const override { return {0, 2}; }
-  void let_go(const std::string& id, MonoTime, std::function<void(bool)> done) override {
-    asked.emplace_back(id, std::move(done));
-    if (says_at_once) asked.back().second(true);
+  void let_go(const std::string& id, std::uint64_t mark, MonoTime, std::function<void(bool)> done) override {
+    asked.push_back({id, mark, std::move(done)});
+    if (says_at_once) asked.back().done(true);
   }
   bool says_at_once = true;
-  std::vector<std::pair<std::string, std::function<void(bool)>>> asked;
+  struct Asked {
+    std::string client_id;
+    std::uint64_t mark;
+    std::function<void(bool)> done;
+  };
+  std::vector<Asked> asked;
   /// The next life of the node; 0: it is between two.
   void begin(std::uint64_t epoch) { epoch_ = epoch; }
   std::map<std::pair<std::string, std::uint64_t>, WallTime> deaths;

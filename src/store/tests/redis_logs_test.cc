@@ -296,38 +296,40 @@ TEST(RedisLogs, AFullRedisHoldsAcknowledgementsBack) {
   NEEDS_REDIS();
   RedisServer server;
   Cluster c;
-  RedisOptions o = options_of(server);
-  o.hold = Millis(3000);
-  Node& a = c.add("a", o, true);
+  RedisOptions patient = options_of(server), hasty = patient;
+  patient.hold = Seconds(60);
+  hasty.hold = Millis(300);
+  Node &a = c.add("a", patient), &b = c.add("b", hasty);
   Reader r(c, a, "x", "m#1");
-  Publisher p(a, "a", r.log);
+  ASSERT_TRUE(c.until([&] { return b.announced.contains("x"); }));
+  Publisher p(a, "a", r.log), q(b, "b", b.announced["x"]);
   server.ask({"CONFIG", "SET", "maxmemory", "1"});
+  const auto outages = b.backend.engine->outages();
   p.publish(3);
-  ASSERT_TRUE(c.until([&] { return a.backend.engine->unavailable().find("OOM") != std::string::npos; }))
-      << a.backend.engine->unavailable();
+  q.publish(3);
+  for (Node* n : {&a, &b})
+    ASSERT_TRUE(c.until([&] { return n->backend.engine->unavailable().find("OOM") != std::string::npos; }))
+        << n->backend.engine->unavailable();
+  ASSERT_TRUE(c.until([&] { return q.done(); }));
   EXPECT_FALSE(p.done()) << "held back";
+  EXPECT_EQ(q.refused, 3) << "for too long";
+  EXPECT_GT(b.backend.engine->outages(), outages);
+  q.publish();
+  EXPECT_TRUE(q.done()) << "and now at once";
+  EXPECT_EQ(q.refused, 4);
+
   server.ask({"CONFIG", "SET", "maxmemory", "0"});
   ASSERT_TRUE(c.until([&] { return p.done(); }));
   EXPECT_EQ(p.refused, 0);
-  ASSERT_TRUE(c.until([&] { return a.backend.engine->unavailable().empty(); }));
-
-  server.ask({"CONFIG", "SET", "maxmemory", "1"});
-  const auto outages = a.backend.engine->outages();
-  p.publish(3);
-  ASSERT_TRUE(c.until([&] { return p.done(); }));
-  EXPECT_EQ(p.refused, 3) << "for too long";
-  EXPECT_GT(a.backend.engine->outages(), outages);
-  p.publish();
-  EXPECT_TRUE(p.done()) << "and now at once";
-  EXPECT_EQ(p.refused, 4);
-  server.ask({"CONFIG", "SET", "maxmemory", "0"});
+  for (Node* n : {&a, &b}) ASSERT_TRUE(c.until([&] { return n->backend.engine->unavailable().empty(); }));
   ASSERT_TRUE(c.until([&] {
-    p.publish();
+    q.publish();
     c.run_for(Millis(20));
-    return p.acknowledged.size() > 3;
+    return !q.acknowledged.empty();
   }));
   r.catch_up();
-  for (auto& payload : p.acknowledged) EXPECT_EQ(r.payloads[payload], 1) << payload;
+  for (auto* publisher : {&p, &q})
+    for (auto& payload : publisher->acknowledged) EXPECT_EQ(r.payloads[payload], 1) << payload;
 }
 
 /// A replica is cut off, the primary goes on and is lost, the replica becomes primary.
@@ -496,7 +498,7 @@ std::string session_on(Cluster& c, Node& n, const std::string& client) {
 
 void save_cursor(Cluster& c, Node& n, const std::string& client, std::uint64_t epoch, Position p) {
   ports::SessionChange change;
-  change.cursors.emplace_back("x", p);
+  change.cursors.push_back({"x", p});
   bool saved = false;
   n.backend.sessions->change(client, epoch, std::move(change), [&](result<void> r) { saved = r.has_value(); });
   ASSERT_TRUE(c.until([&] { return saved; }));

@@ -49,7 +49,7 @@ class Node final : LogPeers, NodeLife {
   std::uint64_t epoch() const override { return 1; }
   std::optional<WallTime> died(std::string_view, std::uint64_t) const override { return {}; }
   Share share() const override { return {}; }
-  void let_go(const std::string&, MonoTime, std::function<void(bool)> done) override { done(true); }
+  void let_go(const std::string&, std::uint64_t, MonoTime, std::function<void(bool)> done) override { done(true); }
   Cluster& cluster_;
   std::string name_;
 };

@@ -14,6 +14,7 @@ using ports::errc;
 using ports::SessionChange;
 using redis::testing::RedisServer;
 using Claimed = ports::SessionStore::Claimed;
+using model::Position;
 
 WallTime now() { return std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now()); }
 
@@ -276,7 +277,6 @@ TEST(RedisSessions, ARecordThatRedisLostIsWrittenAgain) {
   }
 }
 
-/// Changes at random, with connections that end at any time: the record is what was asked for, in order.
 /// What a node has taken from a client before a failover must not come behind what the next one takes.
 TEST(RedisSessions, SettledIsWhoHasRepairedEverything) {
   NEEDS_REDIS();
@@ -291,13 +291,29 @@ TEST(RedisSessions, SettledIsWhoHasRepairedEverything) {
   server.kill();
   ASSERT_TRUE(a.loop.until([&] { return a.writer.repairing(); }));
   bool settled = false;
-  a.sessions.settle("s", [&] { settled = true; });
-  a.sessions.settle("unknown", [&] { settled = true; });
-  EXPECT_FALSE(a.loop.until([&] { return settled; }, Seconds(1)));
+  int others = 0;
+  a.sessions.settle("s", 1, [&] { settled = true; });
+  a.sessions.settle("unknown", 1, [&] { ++others; });
+  EXPECT_FALSE(a.loop.until([&] { return settled || others; }, Seconds(1)));
   server.start();
-  ASSERT_TRUE(a.loop.until([&] { return settled; }));
+  for (auto* id : {"s", "unknown"}) server.ask({"SET", a.keys.session_mark(id, 1), "1"});
+  ASSERT_TRUE(a.loop.until([&] { return settled && others; }));
   EXPECT_FALSE(a.writer.repairing());
   EXPECT_EQ(server.ask({"GET", "sb:x"}), "1");
+}
+
+/// Before it hears of a failover a node believes that Redis has what it wrote. Whoever asks it knows another Redis.
+TEST(RedisSessions, WhoHasNotHeardOfAFailoverIsNotSettled) {
+  NEEDS_REDIS();
+  RedisServer server;
+  SessionNode a(server, "a");
+  a.claim("s");
+  bool settled = false;
+  a.sessions.settle("s", 7, [&] { settled = true; });
+  a.sessions.settle("s", 8, [&] { ADD_FAILURE() << "a mark of another question"; });
+  EXPECT_FALSE(a.loop.until([&] { return settled; }, Seconds(1)));
+  server.ask({"SET", a.keys.session_mark("s", 7), "1"});
+  ASSERT_TRUE(a.loop.until([&] { return settled; }));
 }
 
 /// A record that is not repaired yet would be no session for the next owner.
@@ -316,14 +332,15 @@ TEST(RedisSessions, AfterAFailoverTheOthersAreAskedBeforeAClaim) {
   b.life.says_at_once = false;
   std::optional<result<Claimed>> claimed, refused;
   b.sessions.claim(SessionNode::request("s"), [&](auto r) { claimed = std::move(r); });
+  ASSERT_TRUE(b.loop.until([&] { return b.life.asked.size() == 1; }));
   b.sessions.claim(SessionNode::request("s"), [&](auto r) { refused = std::move(r); });
-  ASSERT_EQ(b.life.asked.size(), 2u);
+  ASSERT_TRUE(b.loop.until([&] { return b.life.asked.size() == 2; }));
   bool settled = false;
-  a.sessions.settle("s", [&] { settled = true; });
+  a.sessions.settle("s", b.life.asked[0].mark, [&] { settled = true; });
   ASSERT_TRUE(a.loop.until([&] { return settled; }));
   EXPECT_FALSE(claimed);
-  b.life.asked[0].second(true);
-  b.life.asked[1].second(false);
+  b.life.asked[0].done(true);
+  b.life.asked[1].done(false);
   ASSERT_TRUE(b.loop.until([&] { return claimed && refused; }));
   EXPECT_TRUE(claimed->value().present);
   EXPECT_EQ(refused->error(), ports::errc::unavailable) << "somebody may have it";
@@ -331,6 +348,35 @@ TEST(RedisSessions, AfterAFailoverTheOthersAreAskedBeforeAClaim) {
   EXPECT_EQ(b.life.asked.size(), 2u) << "who begins anew misses nothing";
 }
 
+/// A message that Redis forgot after the session had it comes again in the next generation, on whatever node it is
+/// then.
+TEST(RedisSessions, WhatACursorHasPassedStaysInTheRecord) {
+  NEEDS_REDIS();
+  RedisServer server;
+  SessionNode a(server, "a"), b(server, "b");
+  for (auto* node : {&a, &b}) node->sessions.set_turn({});
+  const std::vector<Position> passed = {{1, 7}, {2, 9}};
+  const std::uint64_t at_a = a.claim("s").record.epoch;
+  SessionChange first, then, nothing, gone;
+  first.subscriptions_set = {logged("a/#", 1, {1, 5}), logged("b", 2, {1, 5}), logged("c", 3, {1, 5})};
+  EXPECT_EQ(a.change("s", at_a, first), error_code{});
+  then.cursors = {{"a/#", {3, 8}, passed}, {"b", {3, 8}, {{1, 6}}}, {"c", {1, 6}}};
+  EXPECT_EQ(a.change("s", at_a, then), error_code{});
+  const std::string before = fields(server, "s");
+  nothing.cursors = {{"a/#", {3, 9}, passed}};
+  EXPECT_EQ(a.change("s", at_a, nothing), error_code{});
+  Claimed at_b = b.claim("s");
+  ASSERT_EQ(at_b.record.subscriptions.size(), 3u);
+  EXPECT_EQ(at_b.record.subscriptions[0].passed, passed);
+  EXPECT_EQ(at_b.record.subscriptions[0].next, (Position{3, 9}));
+  EXPECT_EQ(at_b.record.subscriptions[1].passed, (std::vector<Position>{{1, 6}}));
+  EXPECT_TRUE(at_b.record.subscriptions[2].passed.empty());
+  gone.subscriptions_removed = {"a/#", "b"};
+  EXPECT_EQ(b.change("s", at_b.record.epoch, gone), error_code{});
+  EXPECT_EQ(server.ask({"HEXISTS", RedisKeys().session("s"), "h0"}), "0") << before;
+}
+
+/// Changes at random, with connections that end at any time: the record is what was asked for, in order.
 TEST(RedisSessions, ConnectionsThatAreKilledInTheMiddle) {
   NEEDS_REDIS();
   RedisServer server;
