@@ -76,7 +76,9 @@ Routed Core::route_numbered(Channel& c, Route& r, const MessageView& m, const En
   p->inbound = std::make_unique<Pending::Inbound>(Pending::Inbound{s.client_id, s.epoch, id});
   ports::LogStore::Origin origin{std::make_shared<const std::string>(s.origin(inbound.epoch)), inbound.publish};
   ++p->waits;
-  auto numbered = [this, p, kept = model::Message::copy(m), origin](const result<void>& done) {
+  MessageView identified = m;
+  identified.identity = model::identity_of(*origin.writer, origin.number);
+  auto numbered = [this, p, kept = model::Message::copy(identified), origin](const result<void>& done) {
     if (done) send_numbered(p, kept, origin);
     settle(p, done, Reason::unspecified_error);
   };

@@ -30,8 +30,8 @@ enum class Frame : std::uint8_t {
 };
 
 // Flags of a message; its QoS is in the lowest two bits.
-constexpr std::uint8_t kQos = 3, kRetain = 4, kProperties = 8, kExpires = 16, kGroup = 32, kPublisher = 64;
-constexpr std::uint8_t kAllFlags = 127;
+constexpr std::uint8_t kQos = 3, kRetain = 4, kProperties = 8, kExpires = 16, kGroup = 32, kPublisher = 64,
+                       kIdentity = 128;
 
 constexpr std::size_t kLongestText = 65535;           // of topics, filters and names
 constexpr std::uint64_t kLongestExpiry = 1ull << 46;  // ms
@@ -140,7 +140,7 @@ class Reader {
     const std::uint8_t flags = byte();
     m.view.qos = flags & kQos;
     m.view.retain = flags & kRetain;
-    if (flags > kAllFlags || m.view.qos > 2) fail();
+    if (m.view.qos > 2) fail();
     const auto topic = number(), payload = number();
     const auto properties = flags & kProperties ? number() : 0;
     if (flags & kExpires) {
@@ -149,6 +149,7 @@ class Reader {
       m.view.expires_at = now_ + Millis(static_cast<std::int64_t>(ok_ ? left : 0));
     }
     if (flags & kPublisher) m.view.publisher = fixed64();
+    if (flags & kIdentity) m.view.identity = fixed64();
     std::uint64_t group = 0;
     if (flags & kGroup) {
       m.hops = byte();
@@ -166,8 +167,6 @@ class Reader {
     store::AppendedRun run;
     run.previous = position();
     run.first = position();
-    run.writer = number();
-    run.number = number();
     const auto n = number(), known = number();
     const auto left = static_cast<std::uint64_t>(end_ - at_);
     if (n == 0 || n > left / kLeastMessage || known > left / kLeastPosition) fail();
@@ -271,10 +270,12 @@ void put_message(std::string& out, Head& head, const model::MessageView& m, Wall
   if (expires) flags |= kExpires;
   if (!group.empty()) flags |= kGroup;
   if (m.publisher) flags |= kPublisher;
+  if (m.identity) flags |= kIdentity;
   head.byte(flags).size(m.topic).size(m.payload);
   if (!m.properties.empty()) head.size(m.properties);
   if (expires) head.number(left_of(m.expires_at, now));
   if (m.publisher) head.fixed64(m.publisher);
+  if (m.identity) head.fixed64(m.identity);
   if (!group.empty()) head.byte(hops).size(group);
   head.into(out, {m.topic, m.properties, m.payload, group});
 }
@@ -288,8 +289,7 @@ void EnvelopeWriter::message(const model::MessageView& m, WallTime now, std::str
 
 void EnvelopeWriter::appended(std::string_view filter, const store::AppendedRun& run, WallTime now) {
   Head(Frame::appended).size(filter).into(out_, {filter});
-  Head().position(run.previous).position(run.first).number(run.writer).number(run.number).into(out_);
-  Head().number(run.messages.size()).number(run.known.size()).into(out_);
+  Head().position(run.previous).position(run.first).number(run.messages.size()).number(run.known.size()).into(out_);
   for (auto& p : run.known) Head().position(p).into(out_);
   for (auto& m : run.messages) {
     Head head;

@@ -15,15 +15,29 @@ std::string_view put(char*& at, std::string_view bytes) {
 }
 }  // namespace
 
-std::uint64_t publisher_of(std::string_view client_id) {
-  // The same in every process: it is stored with messages. FNV-1a, mixed once more. Who makes an id with the hash of
-  // another only keeps its own No Local subscriptions from the other's messages.
-  std::uint64_t h = 0xCBF29CE484222325u;
-  for (unsigned char c : client_id) h = (h ^ c) * 0x100000001B3u;
+namespace {
+
+std::uint64_t mixed(std::uint64_t h) {
   h ^= h >> 32;
   h *= 0xD6E8FEB86659FD93u;
-  h ^= h >> 32;
-  return h | 1u;
+  return h ^ (h >> 32);
+}
+
+/// FNV-1a.
+std::uint64_t hash_of(std::string_view s) {
+  std::uint64_t h = 0xCBF29CE484222325u;
+  for (unsigned char c : s) h = (h ^ c) * 0x100000001B3u;
+  return h;
+}
+
+}  // namespace
+
+// Both are the same in every process: they are stored with messages. Who makes an id with the hash of another only
+// keeps its own No Local subscriptions from the other's messages.
+std::uint64_t publisher_of(std::string_view client_id) { return mixed(hash_of(client_id)) | 1u; }
+
+std::uint64_t identity_of(std::string_view who, std::uint64_t number) {
+  return mixed(mixed(hash_of(who)) + number) | 1u;
 }
 
 Message::Message(const MessageView& m, char* storage) : view_(m) {

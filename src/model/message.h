@@ -11,6 +11,8 @@ namespace sb::model {
 
 /// Stands for a client id where comparing it has to be cheap [MQTT-3.8.3-3]; never 0, the same in every process.
 std::uint64_t publisher_of(std::string_view client_id);
+/// Stands for a publish that `who` has given this number; never 0, the same in every process.
+std::uint64_t identity_of(std::string_view who, std::uint64_t number);
 
 /// One published message as views; whoever makes one says how long the bytes live (a turn, or as long as a Message).
 struct MessageView {
@@ -25,6 +27,7 @@ struct MessageView {
   bool retain = false;
   std::uint64_t id = 0;         ///< unique on this node while it runs
   std::uint64_t publisher = 0;  ///< publisher_of its client id (No Local), 0 = the broker itself
+  std::uint64_t identity = 0;   ///< identity_of a QoS 2 publish of which several nodes may have copies; 0 = none
 
   bool expired(WallTime now) const { return expires_at <= now; }
   /// Whole seconds until expiry, at least 0; only for messages that expire. [MQTT-3.3.2-6]

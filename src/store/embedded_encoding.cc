@@ -5,7 +5,7 @@ namespace sb::store::embedded {
 namespace {
 
 // Bits of a message's second byte.
-constexpr unsigned kQos = 3, kRetain = 4, kExpires = 8;
+constexpr unsigned kQos = 3, kRetain = 4, kExpires = 8, kIdentity = 16;
 
 std::string value() { return std::string(1, kFormat); }
 
@@ -65,12 +65,17 @@ MessageHeader::MessageHeader(const model::MessageView& m) {
   bool expires = m.expires_at != kNoExpiry;
   char* at = bytes;
   *at++ = kFormat;
-  *at++ = static_cast<char>((m.qos & kQos) | (m.retain ? kRetain : 0) | (expires ? kExpires : 0));
+  *at++ = static_cast<char>((m.qos & kQos) | (m.retain ? kRetain : 0) | (expires ? kExpires : 0) |
+                            (m.identity ? kIdentity : 0));
   put_be(at, m.publisher, 8);
   put_be(at + 8, m.id, 8);
   at += 16;
   if (expires) {
     put_be(at, static_cast<std::uint64_t>(m.expires_at.time_since_epoch().count()), 8);
+    at += 8;
+  }
+  if (m.identity) {
+    put_be(at, m.identity, 8);
     at += 8;
   }
   at = put_number(at, m.topic.size());
@@ -96,6 +101,7 @@ std::optional<model::MessageView> decode_message(std::string_view bytes) {
   m.publisher = r.be(8);
   m.id = r.be(8);
   if (flags & kExpires) m.expires_at = r.time();
+  if (flags & kIdentity) m.identity = r.be(8);
   std::uint64_t topic = r.number(), properties = r.number();
   if (!r.ok()) return {};
   std::string_view rest = r.rest();

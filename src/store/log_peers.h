@@ -17,7 +17,6 @@ struct AppendedRun {
   std::vector<model::MessagePtr> messages;
   /// Positions that messages[0] had before, when Redis had forgotten them (StoredMessage::known); mostly empty.
   std::vector<model::Position> known = {};
-  std::uint64_t writer = 0, number = 0;  ///< whose batch it was, as LogMemory has them
 };
 
 /// What the logs of a node tell the other nodes of the cluster. Owner: the store thread.

@@ -23,7 +23,8 @@ RedisLog::RedisLog(RedisLogs& logs, ports::LogId log, std::string name, std::uin
       filter(std::move(name)),
       state_key(logs.keys().log_state(filter)),
       members_key(logs.keys().log_members(filter)),
-      tail(log, read),
+      read(std::make_shared<LogRead>(LogRead{log})),
+      tail(log, logs.memory()),
       logs_(logs),
       first_number_(first_number) {
   set_first_number(first_number);

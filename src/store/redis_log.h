@@ -12,6 +12,7 @@
 #include "redis/writer.h"
 #include "store/redis_answers.h"
 #include "store/redis_log_memory.h"
+#include "store/redis_log_reader.h"
 #include "store/redis_log_tail.h"
 
 namespace sb::store {
@@ -39,7 +40,7 @@ class RedisLog final : public redis::Target {
 
   const ports::LogId id;
   const std::string filter, state_key, members_key;
-  const std::shared_ptr<LogMemory> read = std::make_shared<LogMemory>();
+  const std::shared_ptr<LogRead> read;
   LogTail tail;
   std::uint64_t incarnation = 0;                    ///< 0: not listed yet
   bool announced = false;                           ///< the routers of this node have its id

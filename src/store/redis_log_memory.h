@@ -1,35 +1,31 @@
 // SPDX-License-Identifier: MIT
 #pragma once
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/inlined_vector.h>
+
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <utility>
 #include <vector>
 
-#include "model/session_record.h"
+#include "ports/log_store.h"
 
 namespace sb::store {
 
-/// What is learned of a log by reading it. A failover can make Redis forget an entry that was read already, but whose
-/// writer never heard that it had been taken: it comes again at another position, and nobody but its readers knows.
+/// Where this node has met QoS 2 messages in logs. A failover can make Redis forget one that was read already, and it
+/// comes again at another position, from a writer that does not know where it was: the one whose answer was lost, or
+/// another one to which the publisher has gone meanwhile. docs/adr/0019. Owner: the store thread.
 class LogMemory {
  public:
-  std::size_t entry_bytes = 64 * 1024;  ///< as far as is known
-  /// Batch `number` of `writer` lies at `first`. Adds to `known` where else it was read.
-  void recall(std::uint64_t writer, std::uint64_t number, model::Position first, std::size_t messages,
-              std::vector<model::Position>& known);
-  /// The same when it was read there, which may be the first that anybody hears of it.
-  void saw(std::uint64_t writer, std::uint64_t number, model::Position first, std::size_t messages,
-           std::vector<model::Position>& known);
+  /// The message lies at `p`. Adds to `known` where it lay in other generations.
+  void saw(ports::LogId log, std::uint64_t identity, model::Position p, std::vector<model::Position>& known);
 
  private:
-  static constexpr std::size_t kOfWriter = 8, kWriters = 16, kMoved = 256;
-  struct Sighting {
-    std::uint64_t writer, number;
-    model::Position first;
-    std::size_t messages;
-  };
-  std::vector<Sighting> latest_;                                    ///< of each writer
-  std::vector<std::pair<model::Position, model::Position>> moved_;  ///< where it lies, and where it was before
+  static constexpr std::size_t kMessages = 64 * 1024, kPlaces = 4;
+  using Key = std::pair<ports::LogId, std::uint64_t>;
+  absl::flat_hash_map<Key, absl::InlinedVector<model::Position, 1>> places_;
+  std::deque<Key> order_;  ///< as they were met first
 };
 
 }  // namespace sb::store

@@ -69,7 +69,8 @@ struct LogReader::Page {
   std::string log_key;
   Position at;
   std::size_t max;
-  std::shared_ptr<LogMemory> memory;
+  std::shared_ptr<LogRead> log;
+  LogMemory& memory;
   Millis within;
   std::function<void(result<ports::LogPage>)> done;
   LogHead head;
@@ -81,17 +82,15 @@ struct LogReader::Page {
 
 /// False when the entry is corrupt.
 bool LogReader::Page::take(Position last, const redis::Reply::View& fields) {
-  std::string_view entry, known, mark;
+  std::string_view entry, known;
   for (std::size_t i = 0; i + 1 < fields.size(); i += 2) {
     const std::string_view name = fields[i].text();
-    (name == "b" ? entry : name == "k" ? known : mark) = fields[i + 1].text();
+    (name == "b" ? entry : known) = fields[i + 1].text();
   }
   const auto messages = messages_of_entry(entry);
   if (!messages || messages->size() > last.offset) return false;
   Position p{last.generation, last.offset - messages->size() + 1};
-  std::vector<Position> firsts = positions_of_ids(known);
-  const std::uint64_t writer = number_at(mark);
-  if (const std::uint64_t number = number_at(mark)) memory->saw(writer, number, p, messages->size(), firsts);
+  const std::vector<Position> firsts = positions_of_ids(known);
   for (std::size_t i = 0; i < messages->size() && page.messages.size() < max && bytes < kPageBytes; ++i, ++p.offset) {
     if (p <= at) continue;
     if (page.messages.empty()) {
@@ -99,11 +98,10 @@ bool LogReader::Page::take(Position last, const redis::Reply::View& fields) {
       if (p.offset > from + 1) page.lost = p.offset - from - 1;
     }
     ports::StoredMessage m{p, model::Message::copy((*messages)[i])};
-    if (!firsts.empty()) {
-      auto all = std::make_shared<std::vector<Position>>(firsts);
-      for (Position& k : *all) k.offset += i;
-      m.known = std::move(all);
-    }
+    std::vector<Position> had = firsts;
+    for (Position& k : had) k.offset += i;
+    if (const auto identity = (*messages)[i].identity) memory.saw(log->id, identity, p, had);
+    if (!had.empty()) m.known = std::make_shared<std::vector<Position>>(std::move(had));
     bytes += m.message->footprint();
     page.messages.push_back(std::move(m));
   }
@@ -111,15 +109,8 @@ bool LogReader::Page::take(Position last, const redis::Reply::View& fields) {
 }
 
 void LogReader::page(const std::string& log_key, const std::string& state_key, Position after, std::size_t max,
-                     std::shared_ptr<LogMemory> memory, Millis within,
-                     std::function<void(result<ports::LogPage>)> done) {
-  auto p = std::make_shared<Page>();
-  p->log_key = log_key;
-  p->at = after;
-  p->max = max;
-  p->memory = std::move(memory);
-  p->within = within;
-  p->done = std::move(done);
+                     std::shared_ptr<LogRead> log, Millis within, std::function<void(result<ports::LogPage>)> done) {
+  auto p = std::make_shared<Page>(Page{log_key, after, max, std::move(log), memory_, within, std::move(done), {}, {}});
   // The head first: what the entries do not have behind it came later.
   head(state_key, within, [this, p](result<LogHead> h) {
     if (!h) return p->done(h.error());
@@ -131,7 +122,7 @@ void LogReader::page(const std::string& log_key, const std::string& state_key, P
 }
 
 void LogReader::read_on(std::shared_ptr<Page> p) {
-  const std::size_t fit = (kPageBytes - p->bytes) / std::max<std::size_t>(p->memory->entry_bytes, 1) + 1;
+  const std::size_t fit = (kPageBytes - p->bytes) / std::max<std::size_t>(p->log->entry_bytes, 1) + 1;
   const std::size_t count = std::clamp<std::size_t>(fit, 1, p->max - p->page.messages.size());
   call_(
       {"XRANGE", p->log_key, "(" + to_id(p->page.messages.empty() ? p->at : p->page.messages.back().position), "+",
@@ -150,7 +141,7 @@ void LogReader::read_on(std::shared_ptr<Page> p) {
           ++entries;
           bytes += fields[1].text().size();
         }
-        if (entries > 0) p->memory->entry_bytes = std::max<std::size_t>(bytes / entries, 64);
+        if (entries > 0) p->log->entry_bytes = std::max<std::size_t>(bytes / entries, 64);
         ports::LogPage& page = p->page;
         if (entries == count && page.messages.size() < p->max && p->bytes < kPageBytes) return read_on(p);
         if (!page.messages.empty())

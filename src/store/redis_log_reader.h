@@ -29,16 +29,21 @@ struct LogHead {
   std::uint64_t offset_of(model::Position p) const;
 };
 
+/// What is learned of a log by reading it; lives as long as the log.
+struct LogRead {
+  const ports::LogId id;
+  std::size_t entry_bytes = 64 * 1024;  ///< as far as is known
+};
+
 /// Reads logs in Redis, on a connection of its own to each primary. Owner: the store thread.
 class LogReader {
  public:
-  explicit LogReader(redis::Client& client) : call_(client) {}
+  LogReader(redis::Client& client, LogMemory& memory) : call_(client), memory_(memory) {}
   /// Not there: incarnation 0.
   void head(const std::string& state_key, Millis within, std::function<void(result<LogHead>)> done);
-  /// A page behind `after` with up to `max` messages; a log that is not there has its head at `after`. `memory`
-  /// lives as long as the log.
+  /// A page behind `after` with up to `max` messages; a log that is not there has its head at `after`.
   void page(const std::string& log_key, const std::string& state_key, model::Position after, std::size_t max,
-            std::shared_ptr<LogMemory> memory, Millis within, std::function<void(result<ports::LogPage>)> done);
+            std::shared_ptr<LogRead> log, Millis within, std::function<void(result<ports::LogPage>)> done);
 
  private:
   static constexpr std::size_t kPageBytes = 1024 * 1024;
@@ -46,6 +51,7 @@ class LogReader {
   void read_on(std::shared_ptr<Page> p);
 
   RedisCalls call_;
+  LogMemory& memory_;
 };
 
 }  // namespace sb::store

@@ -89,7 +89,7 @@ if h ~= f[4] then
 end
 
 local count, bytes, at, data, skipped, origins, seconds = 0, 0, 0, {}, {}, {}, nil
-for i = 13, #ARGV, 5 do
+for i = 12, #ARGV, 5 do
   local n, origin, has = tonumber(ARGV[i]), ARGV[i + 2], nil
   if origin ~= '' then
     has = origins[origin] or string.match(redis.call('HGET', state, 'q:' .. origin) or '', '^%d+')
@@ -148,12 +148,10 @@ if count > 0 then
   for g, first, n in string.gmatch(ARGV[5], '(%d+)-(%d+)/(%d+)') do
     if tonumber(n) == count and #skipped == 0 then known[#known + 1] = g .. '-' .. first end
   end
-  -- Two writes of one batch are the same to who has read the first one, of which the writer may never have heard.
-  local mark = #skipped == 0 and ARGV[12] or ''
   if #known > 0 then
-    redis.call('XADD', log, id, 'b', text, 'w', mark, 'k', table.concat(known, ' '))
+    redis.call('XADD', log, id, 'b', text, 'k', table.concat(known, ' '))
   else
-    redis.call('XADD', log, id, 'b', text, 'w', mark)
+    redis.call('XADD', log, id, 'b', text)
   end
 end
 redis.call('HSET', state, 's', pack(s), 'w:' .. ARGV[1], table.concat(last, ' '), unpack(fields))

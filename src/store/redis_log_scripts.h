@@ -9,7 +9,6 @@
 /// its members (a sorted set: incarnation of a session -> offset of the last message that it does not need). An entry
 /// of the stream has as its id the position of its last message, and
 ///   b  messages
-///   w  "writer number" of their batch, the writer as a number; empty when some of the batch were there already
 ///   k  first positions that the batch had before, in so far as its writer knows
 /// Of the state:
 ///   i  incarnation of the log; d  it has ended: all else is gone, and this goes after a while
@@ -25,7 +24,7 @@ namespace sb::store::log_scripts {
 using ScriptPtr = std::shared_ptr<const redis::Script>;
 
 /// log state members | writer number any highest-generation known max-bytes max-messages grain-bytes grain-messages
-/// max-age grain-age mark, then for each segment: messages bytes origin number data
+/// max-age grain-age, then for each segment: messages bytes origin number data
 ///   -> [done incarnation bytes messages generation first count previous-generation previous-offset skipped...]
 ///      [seen ...the same; zeros when it is not the last batch], [none incarnation of one that ended], [gap]
 extern const ScriptPtr append;

@@ -89,16 +89,13 @@ void LogTail::drain() {
 }
 
 void LogTail::tell(const AppendedRun& run) {
-  std::vector<Position> firsts = run.known;
-  memory_->recall(run.writer, run.number, run.first, run.messages.size(), firsts);
   for (std::size_t i = 0; i < run.messages.size(); ++i) {
     StoredMessage m{{run.first.generation, run.first.offset + i}, run.messages[i]};
     if (m.position <= at_) continue;
-    if (!firsts.empty()) {
-      auto known = std::make_shared<std::vector<Position>>(firsts);
-      for (Position& p : *known) p.offset += i;
-      m.known = std::move(known);
-    }
+    std::vector<Position> known = run.known;
+    for (Position& p : known) p.offset += i;
+    if (const auto identity = m.message->view().identity) memory_.saw(log_, identity, m.position, known);
+    if (!known.empty()) m.known = std::make_shared<std::vector<Position>>(std::move(known));
     tell(m);
   }
 }

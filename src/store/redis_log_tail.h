@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <utility>
 #include <vector>
 
@@ -17,7 +16,7 @@ namespace sb::store {
 /// order, and some not at all. What is missing has to be read from the log. Owner: the store thread.
 class LogTail {
  public:
-  LogTail(ports::LogId log, std::shared_ptr<LogMemory> memory) : log_(log), memory_(std::move(memory)) {}
+  LogTail(ports::LogId log, LogMemory& memory) : log_(log), memory_(memory) {}
 
   /// False before start(), and when nobody watches any more.
   bool runs() const { return runs_; }
@@ -59,7 +58,7 @@ class LogTail {
   void left();
 
   const ports::LogId log_;
-  const std::shared_ptr<LogMemory> memory_;
+  LogMemory& memory_;
   bool runs_ = false;
   model::Position at_;
   std::vector<Watch> watches_;

@@ -62,7 +62,6 @@ void RedisLog::encode(const Messages& b, bool any, Words& out) {
   for (auto& p : b.places) known += fmt::format("{}/{} ", to_id(p.first), p.count);
   out.keep(std::move(known)).number(logs_.bytes_for(*this)).add(bounds.messages);
   out.add(bounds.grain_bytes).add(bounds.grain_messages).add(bounds.age).add(bounds.grain_age);
-  out.keep(fmt::format("{} {}", logs_.writer_mark(), b.number));
   std::size_t from = 0;
   for (auto& s : b.segments) {
     out.number(s.messages).number(s.footprint);
@@ -132,7 +131,7 @@ RedisLog::Taken RedisLog::answered(Messages& b, const redis::Reply::View& v) {
 
 /// What was appended, as it is told.
 AppendedRun RedisLog::run_of(const Messages& b) const {
-  AppendedRun run{b.previous, b.first, {}, {}, logs_.writer_mark(), b.number};
+  AppendedRun run{b.previous, b.first, {}, {}};
   std::vector<model::MessagePtr> all = b.messages;
   if (all.empty())
     if (const auto views = messages_of_entry(b.entry))

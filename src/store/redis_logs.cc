@@ -33,9 +33,8 @@ RedisLogs::RedisLogs(RedisEngine& engine, OnLog on_log, LogPeers* peers)
       limits_(engine.options().limits),
       writer_name_(fmt::format("{}#{}", engine.options().node,
                                engine.options().epoch ? engine.options().epoch : wall_ms(engine.loop()))),
-      writer_mark_(static_cast<std::uint32_t>(hash_bytes(writer_name_))),
       call_(engine.writer().client()),
-      reader_(engine.writer().client()),
+      reader_(engine.writer().client(), memory_),
       members_(engine.writer().client(), engine.keys()) {
   const embedded::Grain grain(limits_);
   const auto age = std::chrono::duration_cast<Seconds>(grain.age).count();

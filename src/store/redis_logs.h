@@ -67,7 +67,7 @@ class RedisLogs final : public ports::LogStore, public LogsOfPeers, public Redis
   LogPeers* peers() const { return peers_; }
   const std::string& writer_name() const { return writer_name_; }
   /// The same in few bytes, as entries have it.
-  std::uint64_t writer_mark() const { return writer_mark_; }
+  LogMemory& memory() { return memory_; }
   Answers& answers() { return answers_; }
   MonoTime now() const { return engine_.loop().now(); }
   /// That one entry has at most.
@@ -123,7 +123,7 @@ class RedisLogs final : public ports::LogStore, public LogsOfPeers, public Redis
   LogPeers* const peers_;
   const model::Limits limits_;
   const std::string writer_name_;
-  const std::uint64_t writer_mark_;
+  LogMemory memory_;
   Bounds bounds_;
   std::size_t entry_messages_, entry_bytes_;
   RedisCalls call_;

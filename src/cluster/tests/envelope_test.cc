@@ -23,8 +23,8 @@ struct Lines final : EnvelopeSink {
     lines.push_back("message " + show(m) + fmt::format(" {} {}", group, hops));
   }
   void on_appended(std::string_view f, const store::AppendedRun& r) override {
-    std::string s = fmt::format("appended {} {}-{} {}-{} of {} {}", f, r.previous.generation, r.previous.offset,
-                                r.first.generation, r.first.offset, r.writer, r.number);
+    std::string s = fmt::format("appended {} {}-{} {}-{}", f, r.previous.generation, r.previous.offset,
+                                r.first.generation, r.first.offset);
     for (auto& k : r.known) s += fmt::format(" known {}-{}", k.generation, k.offset);
     for (auto& m : r.messages) s += " [" + show(m->view()) + "]";
     lines.push_back(s);
@@ -55,10 +55,10 @@ struct Lines final : EnvelopeSink {
   void on_leaving() override { lines.push_back("leaving"); }
 
   static std::string show(const model::MessageView& m) {
-    return fmt::format("{}={} props={} qos={}{} expires={} publisher={:x}", m.topic, m.payload, m.properties, m.qos,
+    return fmt::format("{}={} props={} qos={}{} expires={} publisher={:x}{}", m.topic, m.payload, m.properties, m.qos,
                        m.retain ? " retain" : "",
-                       m.expires_at == kNoExpiry ? "never" : std::to_string((m.expires_at - kNow).count()),
-                       m.publisher);
+                       m.expires_at == kNoExpiry ? "never" : std::to_string((m.expires_at - kNow).count()), m.publisher,
+                       m.identity ? fmt::format(" identity={:x}", m.identity) : "");
   }
 };
 
@@ -80,11 +80,11 @@ std::string everything() {
   m.retain = true;
   m.expires_at = kNow + Millis(1500);
   m.publisher = 0xFEDCBA9876543210;
+  m.identity = 0x123456789ABCDEF1;
   w.message(m, kNow, "$share/g/a/b", 1);
   m.expires_at = kNow - Millis(5);
   m.qos = 1;
-  store::AppendedRun run{{3, 7},   {4, 1}, {model::Message::copy(m), model::Message::copy(message("x", "y"))},
-                         {{3, 8}}, 17,     18};
+  store::AppendedRun run{{3, 7}, {4, 1}, {model::Message::copy(m), model::Message::copy(message("x", "y"))}, {{3, 8}}};
   w.appended("a/#", run, kNow);
   w.hello(1'700'000'000'001);
   w.route("f/+", kWantsLive | kWantsGroup);
@@ -111,9 +111,10 @@ TEST(Envelope, EveryFrameComesAsItWasWritten) {
   EXPECT_THAT(
       l.lines,
       ElementsAre("message t= props= qos=0 expires=never publisher=0  0",
-                  "message a/b=payload props=P qos=2 retain expires=1500 publisher=fedcba9876543210 $share/g/a/b 1",
-                  "appended a/# 3-7 4-1 of 17 18 known 3-8 [a/b=payload props=P qos=1 retain expires=0 "
-                  "publisher=fedcba9876543210] [x=y props= qos=0 expires=never publisher=0]",
+                  "message a/b=payload props=P qos=2 retain expires=1500 publisher=fedcba9876543210 "
+                  "identity=123456789abcdef1 $share/g/a/b 1",
+                  "appended a/# 3-7 4-1 known 3-8 [a/b=payload props=P qos=1 retain expires=0 "
+                  "publisher=fedcba9876543210 identity=123456789abcdef1] [x=y props= qos=0 expires=never publisher=0]",
                   "hello 1700000000001", "route f/+ 5", "routes end", "began l 9", "ended l 18446744073709551615",
                   "kick 1 client 77", "released 1", "connected client 1700000000000123", "retained r entry",
                   "barrier 300", "answer 300", "gap 12", "request 5 kind body", "reply 5 ", "read 128", "leaving"));

@@ -171,7 +171,7 @@ TEST_F(Faults, WhatWasConfirmedAndNotReadIsSentAgainWhenItsStreamIsDeleted) {
 TEST_F(Faults, ANodeThatStandsStillIsBuriedAndComesBack) {
   RedisServer server;
   Nodes nodes(url_of(server));
-  nodes.lease = Millis(1500);
+  nodes.lease = Millis(3000);
   nodes.three();
   Stream s(nodes);
   nodes[1].want("b", Interest::none, Interest::live);

@@ -21,6 +21,7 @@ TEST(Message, CopyHasBytesOfItsOwn) {
     m.retain = true;
     m.id = 77;
     m.publisher = 99;
+    m.identity = 77;
     m.expires_at = WallTime(Millis(123456));
     MessagePtr copy = Message::copy(m);
     topic.assign(topic.size(), '!');
@@ -34,6 +35,7 @@ TEST(Message, CopyHasBytesOfItsOwn) {
     EXPECT_TRUE(v.retain);
     EXPECT_EQ(v.id, 77u);
     EXPECT_EQ(v.publisher, 99u);
+    EXPECT_EQ(v.identity, 77u);
     EXPECT_EQ(v.expires_at, WallTime(Millis(123456)));
     EXPECT_EQ(v.bytes(), 3 + n + 2);
     EXPECT_EQ(copy->footprint(), sizeof(Message) + v.bytes());

@@ -3,9 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <string>
-#include <utility>
+#include <vector>
 
 namespace sb::store::test {
 namespace {
@@ -38,13 +37,13 @@ struct Heard final : ports::LogWatcher {
 };
 
 struct Tail : LogTail {
-  explicit Tail(Position head, std::shared_ptr<LogMemory> memory = std::make_shared<LogMemory>())
-      : LogTail(1, std::move(memory)) {
+  explicit Tail(Position head) : LogTail(1, memory) {
     const auto number = attach(&heard);
     start(head);
     listen(number);
   }
   Heard heard;
+  LogMemory memory;
 };
 
 TEST(RedisLogTail, WhatComesInAnyOrderIsToldInOrder) {
@@ -88,20 +87,43 @@ TEST(RedisLogTail, AnotherGenerationGoesOnWhereTheLogDoes) {
   EXPECT_FALSE(t.hole()) << "what is forgotten is not waited for";
 }
 
-/// Read before its writer heard that it was stored, and then forgotten: its writer knows nothing of that.
-TEST(RedisLogTail, WhatWasReadAndThenForgottenIsKnown) {
-  const auto memory = std::make_shared<LogMemory>();
-  Tail t({1, 98}, memory);
+/// Told or read, and then forgotten, and taken from another writer, with other messages and in another order.
+TEST(RedisLogTail, WhatWasMetAndThenForgottenIsKnown) {
+  Tail t({1, 97});
+  const auto numbered = [](Position previous, Position first, std::vector<std::uint64_t> identities) {
+    AppendedRun r{previous, first, {}, {}};
+    for (auto identity : identities) {
+      model::MessageView v;
+      v.topic = "t";
+      const std::string payload = std::to_string(first.offset + r.messages.size());
+      v.payload = payload;
+      v.identity = identity;
+      r.messages.push_back(model::Message::copy(v));
+    }
+    return r;
+  };
   std::vector<Position> known;
-  memory->saw(5, 11, {1, 99}, 2, known);
-  t.add_page({{{1, 99}, message("99")}, {{1, 100}, message("100")}}, {1, 100});
-  auto other = run({1, 98}, {2, 99}, 2), same = run({2, 100}, {2, 101}, 2);
-  other.writer = same.writer = 5;
-  other.number = 10;
-  same.number = 11;
-  t.add(other);
-  t.add(same);
-  EXPECT_EQ(t.heard.text, "98>99 99>100 !100>99 99>100 100>101(99) 101>102(100)");
+  t.memory.saw(1, 33, {1, 98}, known);  // a session has read it there
+  t.add(numbered({1, 97}, {1, 98}, {33, 44, 0}));
+  EXPECT_EQ(t.heard.text, "97>98 98>99 99>100") << "at its own place it is not known";
+  t.heard.text.clear();
+  t.add(numbered({1, 97}, {2, 98}, {55, 44}));
+  t.add(numbered({2, 99}, {2, 100}, {33, 0}));
+  EXPECT_EQ(t.heard.text, "!100>98 98>99(99) 99>100(98) 100>101");
+  t.memory.saw(2, 44, {2, 1}, known);
+  EXPECT_TRUE(known.empty()) << "another log";
+  t.memory.saw(1, 44, {3, 7}, known);
+  EXPECT_EQ(known, (std::vector<Position>{{1, 99}, {2, 99}}));
+}
+
+TEST(LogMemory, IsBounded) {
+  LogMemory m;
+  std::vector<Position> known;
+  for (std::uint64_t i = 1; i <= 100'000; ++i) m.saw(1, i, {1, i}, known);
+  m.saw(1, 100'000, {2, 1}, known);
+  EXPECT_EQ(known, (std::vector<Position>{{1, 100'000}}));
+  m.saw(1, 1, {2, 2}, known);
+  EXPECT_EQ(known.size(), 1u) << "long forgotten";
 }
 
 TEST(RedisLogTail, WhatABoundTookAwayIsAHoleForWatchers) {
@@ -114,7 +136,8 @@ TEST(RedisLogTail, WhatABoundTookAwayIsAHoleForWatchers) {
 }
 
 TEST(RedisLogTail, AWatcherHearsFromItsHeadOn) {
-  LogTail t(1, std::make_shared<LogMemory>());
+  LogMemory memory;
+  LogTail t(1, memory);
   Heard first, second;
   const auto one = t.attach(&first);
   t.add(run({1, 1}, {1, 2}, 1));  // while its head is being asked for
@@ -146,7 +169,8 @@ struct Counting final : ports::LogWatcher {
 };
 
 TEST(RedisLogTail, WhatWaitsBehindAHoleIsBounded) {
-  LogTail t(1, std::make_shared<LogMemory>());
+  LogMemory memory;
+  LogTail t(1, memory);
   Counting w;
   const auto number = t.attach(&w);
   t.start({1, 0});
