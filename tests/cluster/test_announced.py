@@ -20,7 +20,7 @@ names = map("user{}".format, itertools.count())
 @pytest.fixture
 def broker(redis, tmp_path):
     made = Broker("n1", binary(), tmp_path, {
-        "store.kind": "memory", "listeners.mqtt.bind": "127.0.0.1:0", "listeners.ws.bind": "", "node.shards": 1,
+        "store.kind": "memory", "listeners.mqtt.bind": "127.0.0.1:0", "listeners.ws.bind": "", "admin.bind": "", "node.shards": 1,
         "auth.redis.url": redis.url, "auth.redis.timeout": "500ms", "auth.allow_anonymous": "no"})
     redis.network.parties.introduce("n1", lambda: made.pid if made.alive else None)
     made.start()
