@@ -96,7 +96,8 @@ def test_redis_comes_back_empty(start, mqtt, redis):
 
 def test_a_broker_waits_for_its_redis(start_broker, mqtt, redis):
     redis.kill()
-    command = [str(brokers.binary()), "broker", "--set", "listeners.mqtt.bind=127.0.0.1:0", "--set", "listeners.ws.bind="]
+    command = [str(brokers.binary()), "broker", "--set", "listeners.mqtt.bind=127.0.0.1:0", "--set", "listeners.ws.bind=",
+               "--set", "admin.bind="]
     for key, value in settings(redis).items():
         command += ["--set", f"{key}={value}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -120,7 +121,8 @@ def test_a_broker_waits_for_its_redis(start_broker, mqtt, redis):
     ({"redis.url": "redis//nowhere"}, "redis.url"),
 ])
 def test_what_cannot_be_is_said(redis, wrong, why):
-    command = [str(brokers.binary()), "broker", "--set", "listeners.mqtt.bind=127.0.0.1:0", "--set", "listeners.ws.bind="]
+    command = [str(brokers.binary()), "broker", "--set", "listeners.mqtt.bind=127.0.0.1:0", "--set", "listeners.ws.bind=",
+               "--set", "admin.bind="]
     for key, value in (settings(redis) | wrong).items():
         command += ["--set", f"{key}={value}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
