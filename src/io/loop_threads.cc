@@ -229,9 +229,10 @@ void LoopThreads::stop() {
   for (auto& w : workers_) w->ring();
 }
 
-void LoopThreads::join() {
+void LoopThreads::join(const EventLoop* but) {
   for (auto& w : workers_) w->join();
-  for (auto& p : places_) p->loop->drop_mail();
+  for (auto& p : places_)
+    if (p->loop != but) p->loop->drop_mail();
 }
 
 /// Own thread of any worker, after each pass: now and then one of them looks whether the work lies well.
