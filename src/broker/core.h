@@ -60,7 +60,8 @@ struct Node {
   /// the client is not connected here.
   void kick(std::string_view client_id, std::uint64_t epoch, std::function<void()> released);
   /// Any thread: what this node has of a session goes to the store, unless the client came in after `before` (an epoch:
-  /// ms since 1970) or later. `released` is called on any thread, when the store has it.
+  /// ms since 1970) or later. `released` is called on any thread: true when the store has it,
+  /// false when the client has only just come in and stays for a moment, after which it may be asked again.
   void let_go(std::string_view client_id, std::uint64_t before, std::function<void(bool)> released);
   /// Any thread: the client has connected to another node. `wins_ties`: at the same microsecond it is that node's.
   void connected_elsewhere(std::string_view client_id, ports::ConnectTime since, bool wins_ties);

@@ -11,7 +11,7 @@ using mqtt::Reason;
 using ports::Interest;
 
 namespace {
-constexpr std::uint64_t kMoment = 100;  // ms that a session stays at least, while others ask for it
+constexpr std::uint64_t kMoment = 100;  // ms; as long as a turn between nodes (store::RedisSessions::set_turn)
 }
 
 void Node::peer_wants(ports::PeerNumber peer, std::string_view filter, Interest what) {

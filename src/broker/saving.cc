@@ -45,7 +45,7 @@ void Core::tick() {
 Core::Saved Core::unsaved(Session& s, ClientKey k) {
   Saved w;
   w.progress = s.take_progress();
-  for (auto& p : w.progress) w.change.cursors.push_back({p.filter, p.next, p.passed});
+  for (auto& p : w.progress) w.change.cursors.push_back({p.filter, p.next, std::move(p.passed)});
   w.done = s.take_done();
   w.change.outbound_removed = w.done;
   s.window.for_each([&](PacketId id, InFlight& e) {

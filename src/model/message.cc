@@ -13,9 +13,6 @@ std::string_view put(char*& at, std::string_view bytes) {
   at += bytes.size();
   return copy;
 }
-}  // namespace
-
-namespace {
 
 std::uint64_t mixed(std::uint64_t h) {
   h ^= h >> 32;

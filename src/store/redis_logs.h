@@ -66,7 +66,7 @@ class RedisLogs final : public ports::LogStore, public LogsOfPeers, public Redis
   const RedisKeys& keys() const { return engine_.keys(); }
   LogPeers* peers() const { return peers_; }
   const std::string& writer_name() const { return writer_name_; }
-  /// The same in few bytes, as entries have it.
+  /// Of all logs of this node.
   LogMemory& memory() { return memory_; }
   Answers& answers() { return answers_; }
   MonoTime now() const { return engine_.loop().now(); }

@@ -28,7 +28,7 @@ page. Each run says its seed, and `--seed` takes it. [CONTRIBUTING](../CONTRIBUT
 BESIDE = """## Two bridged Mosquittos
 
 The same load on two Mosquittos with a bridge for everything, QoS 2, each with its sessions and messages on its disk, saved each
-second. They share no sessions: a client that moves to the other one finds none, which is what most of the losses are.
+second. They share no sessions: a client that moves to the other one finds none.
 """
 
 
