@@ -25,6 +25,12 @@ namespace sb::store::test {
 using model::Position;
 using ports::LogId;
 
+inline RedisOptions options_of(const redis::testing::RedisServer& s) {
+  RedisOptions o;
+  o.url.hosts = {s.endpoint()};
+  return o;
+}
+
 class Cluster;
 
 /// One node: stores in Redis, and what it tells the others.
