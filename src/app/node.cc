@@ -370,12 +370,15 @@ std::string BrokerNode::start(const std::function<bool()>& ends) {
   if (std::string why = open_admin(); !why.empty()) return why;
 
   running_ = true;
-  store_->start();
   std::vector<io::EventLoop*> loops;
   for (auto& s : shards_) {
     s->start();
     loops.push_back(&s->loop());
   }
+  if (shares_store_thread())
+    loops.push_back(&store_->loop());
+  else
+    store_->start();
   threads_ = std::make_unique<io::LoopThreads>(std::move(loops));
   threads_->start();
   redis_login_.start([this](const std::shared_ptr<const void>& replaced) { rights_changed(replaced); });
@@ -459,6 +462,9 @@ void BrokerNode::drain() {
   stop();
 }
 
+/// A store in Redis waits for nothing but its sockets: while there is little to do the shards' thread runs it, too.
+bool BrokerNode::shares_store_thread() const { return config_.store.kind == config::StoreKind::redis; }
+
 /// What was asked of the stores is done, then the others hear that this node goes.
 void BrokerNode::leave_cluster() {
   std::promise<void> left;
@@ -472,7 +478,9 @@ void BrokerNode::stop() {
   admin_.stop();  // it asks the shards
   if (bus_link_) bus_link_->close();
   threads_->stop();
-  threads_->join();
+  const bool shared = shares_store_thread();
+  threads_->join(shared ? &store_->loop() : nullptr);
+  if (shared) store_->start();  // for what there is still to do
   redis_login_.stop();
   login_.reset();  // answers what waits; nobody hears it any more
   back_ends_.stop();

@@ -66,6 +66,7 @@ class BrokerNode {
   std::string open_admin();
   void join_control();
   std::string listener_options(const config::Config& c, const config::ListenerConfig& l, net::ListenerOptions& o) const;
+  bool shares_store_thread() const;
   void leave_cluster();
   void stop();
 
@@ -92,7 +93,7 @@ class BrokerNode {
   std::unique_ptr<BusLink> bus_link_;  ///< with Redis
   std::unique_ptr<ClusterControl> cluster_control_;
   AdminListener admin_;
-  std::unique_ptr<io::LoopThreads> threads_;  ///< of the shards
+  std::unique_ptr<io::LoopThreads> threads_;  ///< of the shards, and of the store
   bool running_ = false;
 };
 

@@ -80,26 +80,10 @@ int EventLoop::due_in(MonoTime now) const {
   return static_cast<int>(std::clamp<std::int64_t>((next - now).count(), 0, 60'000));
 }
 
-/// As wait(), to the microsecond where the kernel can (Linux 5.11), else to the millisecond.
-void EventLoop::wait_until_soon(int timeout_ms) {
-  using std::chrono::nanoseconds;
-  const auto first = std::min_element(soon_.begin(), soon_.end(), [](auto& a, auto& b) { return a.at < b.at; })->at;
-  nanoseconds left = std::max<nanoseconds>(first - std::chrono::steady_clock::now(), nanoseconds(0));
-  if (timeout_ms >= 0) left = std::min<nanoseconds>(left, Millis(timeout_ms));
-#ifdef SYS_epoll_pwait2
-  static std::atomic<bool> there{true};
-  if (there.load(std::memory_order_relaxed)) {
-    struct {
-      std::int64_t seconds, nanoseconds;
-    } t{left.count() / 1'000'000'000, left.count() % 1'000'000'000};
-    const auto n =
-        ::syscall(SYS_epoll_pwait2, epoll_, events_.data(), static_cast<int>(events_.size()), &t, nullptr, 0);
-    waiting_ = n < 0 ? 0 : static_cast<std::size_t>(n);
-    if (n >= 0 || errno == EINTR) return;
-    there.store(false, std::memory_order_relaxed);
-  }
-#endif
-  wait(static_cast<int>(std::chrono::ceil<Millis>(left).count()));
+EventLoop::SteadyTime EventLoop::soon_at() const {
+  SteadyTime first = SteadyTime::max();
+  for (auto& s : soon_) first = std::min(first, s.at);
+  return first;
 }
 
 void EventLoop::run_soon() {
@@ -116,8 +100,31 @@ void EventLoop::forget(TurnEnd* e) {
   std::erase_if(soon_, [e](auto& s) { return s.call == e; });
 }
 
-std::size_t EventLoop::wait(int timeout_ms) {
-  int n = epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), timeout_ms);
+/// False where the kernel cannot.
+bool EventLoop::wait_finely([[maybe_unused]] std::chrono::nanoseconds most) {
+#ifdef SYS_epoll_pwait2
+  static std::atomic<bool> there{true};
+  if (!there.load(std::memory_order_relaxed)) return false;
+  struct {
+    std::int64_t seconds, nanoseconds;
+  } t{most.count() / 1'000'000'000, most.count() % 1'000'000'000};
+  const auto n = ::syscall(SYS_epoll_pwait2, epoll_, events_.data(), static_cast<int>(events_.size()), &t, nullptr, 0);
+  waiting_ = n < 0 ? 0 : static_cast<std::size_t>(n);
+  if (n >= 0 || errno == EINTR) return true;
+  there.store(false, std::memory_order_relaxed);
+#endif
+  return false;
+}
+
+std::size_t EventLoop::wait(int timeout_ms, SteadyTime soon) {
+  if (soon != SteadyTime::max() && timeout_ms != 0) {
+    using std::chrono::nanoseconds;
+    nanoseconds left = std::max<nanoseconds>(soon - std::chrono::steady_clock::now(), nanoseconds(0));
+    if (timeout_ms > 0) left = std::min<nanoseconds>(left, Millis(timeout_ms));
+    if (wait_finely(left)) return waiting_;
+    timeout_ms = static_cast<int>(std::chrono::ceil<Millis>(left).count());
+  }
+  const int n = epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), timeout_ms);
   waiting_ = n < 0 ? 0 : static_cast<std::size_t>(n);
   return waiting_;
 }
@@ -146,10 +153,7 @@ void EventLoop::end_turn() {
 void EventLoop::run_turn(int timeout_ms) {
   // A sender that sees `asleep_` rings; one that does not has pushed before we look into the box here.
   if (timeout_ms != 0 && !fall_asleep()) timeout_ms = 0;
-  if (soon_.empty() || timeout_ms == 0)
-    wait(timeout_ms);
-  else
-    wait_until_soon(timeout_ms);
+  wait(timeout_ms, soon_at());
   wake_up();
   begin_turn();
   end_turn();

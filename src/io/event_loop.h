@@ -56,6 +56,8 @@ class TurnEnd {
 /// time with run(), one at a time with LoopThreads.
 class EventLoop {
  public:
+  using SteadyTime = std::chrono::steady_clock::time_point;
+
   explicit EventLoop(Turn* turn = nullptr);
   ~EventLoop();
   EventLoop(const EventLoop&) = delete;
@@ -94,8 +96,8 @@ class EventLoop {
   /// Within a turn: calls `e` once, behind everything else of this turn. It stays valid until then.
   void at_turn_end(TurnEnd* e) { turn_ends_.push_back(e); }
   /// Calls `e` once, behind the timers of the first turn that begins at `t` or later: for waits of less than a timer's
-  /// millisecond, on loops that run(). It stays valid until then, or until forget(). Costs no system call.
-  void soon(std::chrono::steady_clock::time_point t, TurnEnd* e) { soon_.push_back({t, e}); }
+  /// millisecond. It stays valid until then, or until forget(). Costs no system call.
+  void soon(SteadyTime t, TurnEnd* e) { soon_.push_back({t, e}); }
   void forget(TurnEnd* e);
   bool in_loop_thread() const { return thread_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
   void set_turn(Turn* t) { turn_ = t; }
@@ -112,6 +114,8 @@ class EventLoop {
   int fd() const { return epoll_; }
   /// Milliseconds until a turn is due without an event: 0 = at once, -1 = never.
   int due_in(MonoTime now) const;
+  /// When a turn is due for what was asked with soon(); max() for nothing.
+  SteadyTime soon_at() const;
   bool has_mail() const { return !box_.empty(); }
   /// From here on a post rings. False when mail came before: do not wait.
   bool fall_asleep() {
@@ -121,8 +125,9 @@ class EventLoop {
   void wake_up() {
     if (asleep_.load(std::memory_order_relaxed)) asleep_.store(false, std::memory_order_seq_cst);
   }
-  /// Takes events for the next turn, kEvents at most; returns how many.
-  std::size_t wait(int timeout_ms);
+  /// Takes events for the next turn, kEvents at most; returns how many. Waits no longer than both say: until `soon` to
+  /// the microsecond where the kernel can (Linux 5.11), else to the millisecond.
+  std::size_t wait(int timeout_ms, SteadyTime soon = SteadyTime::max());
   /// The turn behind the wait, in two parts: events; mail, timers and end. Between them the other loops of the thread
   /// may have their first part, after meet_others().
   void begin_turn();
@@ -133,7 +138,7 @@ class EventLoop {
   /// The loop runs no more: its mail goes while those who posted it are still there.
   void drop_mail() { box_.drop_all(); }
   /// When the last turn began, finer than now().
-  std::chrono::steady_clock::time_point turn_began() const { return began_; }
+  SteadyTime turn_began() const { return began_; }
   /// Any thread: wait() returns, or the next one does.
   void ring();
 
@@ -143,12 +148,12 @@ class EventLoop {
     return t == std::thread::id() || t == std::this_thread::get_id();
   }
   struct Soon {
-    std::chrono::steady_clock::time_point at;
+    SteadyTime at;
     TurnEnd* call;
   };
   void read_clocks();
   void run_turn(int timeout_ms);
-  void wait_until_soon(int timeout_ms);
+  bool wait_finely(std::chrono::nanoseconds most);
   void run_soon();
 
   int epoll_ = -1;
@@ -164,7 +169,7 @@ class EventLoop {
   std::vector<Soon> soon_;  ///< few
   std::array<epoll_event, kEvents> events_;
   std::size_t waiting_ = 0;  ///< events that the turn has not handled
-  std::chrono::steady_clock::time_point began_{};
+  SteadyTime began_{};
   MonoTime now_{};
   WallTime wall_{};
   std::uint64_t turns_ = 0;

@@ -43,6 +43,7 @@ class LoopThreads::Worker {
   void adopt();
   void hand_over();
   int time_to_wait() const;
+  EventLoop::SteadyTime soon_at() const;
   void pass();
   void shared_turns();
   void begin(Place& p);
@@ -135,6 +136,12 @@ int LoopThreads::Worker::time_to_wait() const {
   return ms;
 }
 
+EventLoop::SteadyTime LoopThreads::Worker::soon_at() const {
+  auto first = EventLoop::SteadyTime::max();
+  for (Place* p : loops_) first = std::min(first, p->loop->soon_at());
+  return first;
+}
+
 /// One wait, and the turns that follow from it.
 void LoopThreads::Worker::pass() {
   EventLoop& lead = *loops_.front()->loop;
@@ -145,7 +152,7 @@ void LoopThreads::Worker::pass() {
       if (!p->loop->fall_asleep()) ms = 0;
     if (ms != 0) charge(Clock::now(), nullptr);
   }
-  lead.wait(ms);
+  lead.wait(ms, soon_at());
   for (Place* p : loops_) p->loop->wake_up();
   begin(*loops_.front());
   if (loops_.size() > 1)
@@ -157,8 +164,8 @@ void LoopThreads::Worker::pass() {
 /// The lead's turn has begun. First all that came in, then what the loops have for each other, then what goes out: so
 /// each connection is sent to once, as if all were on one loop.
 void LoopThreads::Worker::shared_turns() {
-  const MonoTime now = loops_.front()->loop->now();
-  loops_.front()->loop->meet_others();
+  EventLoop& lead = *loops_.front()->loop;
+  lead.meet_others();
   for (Place* p : loops_) {
     if (!p->has_events) continue;
     const std::size_t events = p->loop->wait(0);
@@ -170,7 +177,7 @@ void LoopThreads::Worker::shared_turns() {
   for (int round = 0; round < kRounds; ++round) {
     bool quiet = true;
     for (Place* p : loops_) {
-      const bool due = round == 0 && p->loop->due_in(now) == 0;
+      const bool due = round == 0 && (p->loop->due_in(lead.now()) == 0 || p->loop->soon_at() <= lead.turn_began());
       if (!p->in_turn && !due && !p->loop->has_mail()) continue;
       if (!p->in_turn)
         begin(*p);
@@ -229,9 +236,10 @@ void LoopThreads::stop() {
   for (auto& w : workers_) w->ring();
 }
 
-void LoopThreads::join() {
+void LoopThreads::join(const EventLoop* but) {
   for (auto& w : workers_) w->join();
-  for (auto& p : places_) p->loop->drop_mail();
+  for (auto& p : places_)
+    if (p->loop != but) p->loop->drop_mail();
 }
 
 /// Own thread of any worker, after each pass: now and then one of them looks whether the work lies well.

@@ -37,8 +37,8 @@ class LoopThreads {
   /// Any thread: each thread ends after the turns that it is in.
   void stop();
   /// Behind it the loops run no more; mail that came too late is dropped, before the first of them is destroyed: a task
-  /// may belong to something on another loop.
-  void join();
+  /// may belong to something on another loop. That of `but` stays: it is run on by somebody else.
+  void join(const EventLoop* but = nullptr);
 
   /// With Policy::by_hand, any thread: asks for moves out of one thread, as LoopBalance makes them. False while earlier
   /// ones are under way.

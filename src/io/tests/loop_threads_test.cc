@@ -209,6 +209,43 @@ TEST(LoopThreads, TimersOfAllItsLoops) {
   }
 }
 
+/// No event and no timer would wake them: without it, they wait for good.
+TEST(LoopThreads, WhatIsSoonOfAllItsLoops) {
+  struct Again final : TurnEnd {
+    EventLoop* loop = nullptr;
+    std::atomic<int> calls{0};
+    void next() { loop->soon(std::chrono::steady_clock::now() + std::chrono::microseconds(200), this); }
+    void on_end_of_turn() override { ++calls, next(); }
+  };
+  for (std::size_t home : {0u, 1u}) {
+    Loops loops(2);
+    Again again[2];
+    loops.threads->start();
+    if (home) loops.move({{1, 1}});
+    for (std::size_t i = 0; i < 2; ++i) {
+      again[i].loop = &loops[i];
+      loops.ask(i, [&] { return again[i].next(), 0; });
+      EXPECT_TRUE(until([&] { return again[i].calls >= 5; })) << i;
+    }
+    loops.end();
+  }
+}
+
+/// Whoever runs it on finds its mail, whenever that came.
+TEST(LoopThreads, OneMayStayBehind) {
+  for (int round = 0; round < 100; ++round) {
+    Loops loops(3);
+    loops.threads->start();
+    loops.ask(2, [] { return 0; });
+    loops.threads->stop();
+    std::atomic<bool> mail = false;
+    loops[2].post_fn([&] { mail = true; });
+    loops.threads->join(&loops[2]);
+    loops[2].run_once(Millis(0));
+    ASSERT_TRUE(mail);
+  }
+}
+
 /// A loop with more to do (Turn) keeps nobody else from running.
 TEST(LoopThreads, PollingOfOneLoopIsNoWaitForTheOther) {
   struct Busy final : Turn {
