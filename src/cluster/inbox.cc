@@ -205,7 +205,8 @@ void Inbox::on_outcome(redis::Outcome& outcome) {
   if (!outcome.done()) return failed(outcome);
   // Redis answers nothing when there was nothing for so long; else all that was there when the first entry came.
   bool to_end = true;
-  const MonoTime as_of = outcome.value().is_nil() ? asked_at_ + kBlock : asked_at_;
+  const bool nothing = outcome.value().is_nil();
+  const MonoTime as_of = nothing ? asked_at_ + kBlock : asked_at_;
   const bool goes_on = take(outcome.value(), to_end);
   if (std::exchange(interrupted_, false)) {
     stats_.interruptions.add();
@@ -214,7 +215,8 @@ void Inbox::on_outcome(redis::Outcome& outcome) {
   if (to_end) listener_.on_read_to_end(std::min(as_of, loop_.now()));
   if (!goes_on) held_ = true;
   if (!running_ || held_ || reading_) return;
-  if (!to_end || loop_.turn_began() - began_ >= kLinger) return read();
+  if (!nothing) found_.count(loop_.turn_began());
+  if (!to_end || !found_.is_fast() || loop_.turn_began() - began_ >= kLinger) return read();
   if (std::exchange(lingers_, true)) return;
   loop_.soon(began_ + kLinger, this);
 }

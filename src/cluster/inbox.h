@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cluster/pace.h"
 #include "cluster/stats.h"
 #include "cluster/stream_id.h"
 #include "io/event_loop.h"
@@ -61,8 +62,9 @@ class Inbox final : io::Timer, io::TurnEnd {
 
  private:
   static constexpr Millis kBlock{100};
-  /// Between two reads, when there is much to read from many: each wakes Redis up. None when quiet.
-  static constexpr std::chrono::microseconds kLinger{300};
+  /// Between two reads while many find something, since there are many who write: each wakes Redis up.
+  static constexpr std::chrono::microseconds kLinger{500};
+  static constexpr std::uint64_t kManyReads = 4'000;  ///< a second: two in kLinger
   struct Stream {
     std::string from, key;
     StreamId position, trimmed;
@@ -102,6 +104,7 @@ class Inbox final : io::Timer, io::TurnEnd {
   bool cut_ = false;          ///< Redis may have begun anew since it was last asked for the streams
   unsigned one_by_one_ = 0;   ///< replies that are awaited
   bool one_by_one_to_end_ = false;
+  Pace found_{kManyReads};
   std::chrono::steady_clock::time_point began_{};  ///< the last read
   bool lingers_ = false;
   MonoTime asked_at_{}, next_ensure_{}, next_trim_{}, moving_until_{};

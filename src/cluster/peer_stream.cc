@@ -31,13 +31,14 @@ void PeerStream::append(std::string& to, std::string_view frame) {
 
 void PeerStream::grown(std::size_t bytes) {
   waiting_bytes_ += bytes;
+  frames_.count(writer().loop().turn_began());
   if (!ended_ && !linger()) ready();
 }
 
 /// True when the next entry has to wait a little, to become a larger one: ready() follows.
 bool PeerStream::linger() {
   io::EventLoop& loop = writer().loop();
-  if (loop.turn_began() - began_ >= kLinger || waiting_bytes_ >= kEntryBytes) return false;
+  if (!frames_.is_fast() || loop.turn_began() - began_ >= kLinger || waiting_bytes_ >= kEntryBytes) return false;
   if (!std::exchange(lingers_, true)) loop.soon(began_ + kLinger, this);
   return true;
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cluster/envelope.h"
+#include "cluster/pace.h"
 #include "cluster/stats.h"
 #include "io/event_loop.h"
 #include "redis/target.h"
@@ -74,8 +75,10 @@ class PeerStream final : public redis::Target, io::TurnEnd {
 
  private:
   static constexpr std::size_t kEntryBytes = 256 * 1024;  ///< beyond, another entry begins
-  /// Between the beginnings of two entries: an entry costs Redis as much as some hundred messages. None when quiet.
-  static constexpr std::chrono::microseconds kLinger{300};
+  /// Between the beginnings of two entries while there are many frames: an entry costs as much as some hundred
+  /// messages. Else they go at once: to wait for two or three more costs a wake-up, and gains nothing.
+  static constexpr std::chrono::microseconds kLinger{700};
+  static constexpr std::uint64_t kManyFrames = 16'000;  ///< a second: eight in kLinger
   struct Entry final : redis::Batch {
     std::string keep, shed;
     std::vector<Waiter> waiters;
@@ -107,7 +110,8 @@ class PeerStream final : public redis::Target, io::TurnEnd {
   };
   std::deque<Unread> unread_;
   std::size_t waiting_bytes_ = 0, unread_bytes_ = 0;
-  std::uint64_t owed_ = 0;                         ///< frames that were dropped and of which the receiver has not heard
+  std::uint64_t owed_ = 0;  ///< frames that were dropped and of which the receiver has not heard
+  Pace frames_{kManyFrames};
   std::chrono::steady_clock::time_point began_{};  ///< the last entry
   bool lingers_ = false, ended_ = false;
 };

@@ -7,6 +7,7 @@
 
 #include "cluster/barriers.h"
 #include "cluster/members.h"
+#include "cluster/pace.h"
 #include "cluster/requests.h"
 #include "cluster/routes.h"
 #include "cluster/stream_id.h"
@@ -305,6 +306,23 @@ TEST(RequestsTest, SayWhoHasNotAnswered) {
   EXPECT_THAT(got->missing, ElementsAre("b", "c"));
   EXPECT_EQ(stats.late_requests.get(), 1u);
   r.answered("c", n, "late");
+}
+
+TEST(PaceTest, IsOfTheLastWindow) {
+  using namespace std::chrono_literals;
+  Pace pace(1000);
+  Pace::Time now{1h};
+  auto many = [&](int n, std::chrono::microseconds apart) {
+    for (int i = 0; i < n; ++i) pace.count(now += apart);
+    return pace.is_fast();
+  };
+  EXPECT_FALSE(many(1, 0us)) << "the first one ever";
+  EXPECT_FALSE(many(5, 1us)) << "a burst is not many";
+  EXPECT_FALSE(many(50, 1100us));
+  EXPECT_TRUE(many(50, 900us));
+  EXPECT_TRUE(many(5, 1us));
+  EXPECT_FALSE(many(1, 1s)) << "behind a quiet time";
+  EXPECT_TRUE(many(1000, 20us));
 }
 
 TEST(StreamIdTest, IsWhatRedisWrites) {
