@@ -73,6 +73,7 @@ void PeerStream::read_up_to(std::uint64_t number) {
     unread_bytes_ -= unread_.front().bytes;
     unread_.pop_front();
   }
+  unneeded_up_to(number);
   if (owed_ > 0 && backlog() < options_.backlog_bytes / 2)
     control([n = std::exchange(owed_, 0)](EnvelopeWriter& w) { w.gap(n); });
 }

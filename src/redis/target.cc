@@ -43,6 +43,19 @@ void Target::doubt() {
   writer_.doubted();
 }
 
+void Target::drop_first() {
+  writer_.release(*batches_.front());
+  dropped_ = batches_.front()->number;
+  batches_.pop_front();
+  --at_;
+}
+
+void Target::unneeded_up_to(std::uint64_t number) {
+  unneeded_ = std::max(unneeded_, number);
+  while (at_ > 0 && batches_.front()->number <= unneeded_ && batches_.front()->state == Batch::State::confirmed)
+    drop_first();
+}
+
 void Target::set_repairing(bool repairing) {
   if (std::exchange(repairing_, repairing) == repairing) return;
   if (repairing)
@@ -66,10 +79,12 @@ void Target::resume(std::uint64_t has) {
   doubt_ = false;
   if (has < dropped_) {
     const std::uint64_t kept = batches_.empty() ? next_number_ : batches_.front()->number;
-    writer_.stats_.lost += dropped_ - has;
+    const std::uint64_t enough = std::max(has, unneeded_), dropped = std::exchange(dropped_, has);  // told once
     gap_ = true;
-    dropped_ = has;  // told once
-    lost(has, kept);
+    if (enough < dropped) {
+      writer_.stats_.lost += dropped - enough;
+      lost(enough, kept);
+    }
   }
   // One that Redis has and has not answered goes again as well: its answer says where it is.
   at_ = 0;

@@ -102,6 +102,9 @@ class Target {
   void set_essential() { essential_ = true; }
   /// Number of the last batch that was kept and is no more.
   std::uint64_t dropped() const { return dropped_; }
+  /// Redis need not have the batches up to this number any more (whoever reads them there has them): the confirmed ones
+  /// of them are not kept for a repair, and are not lost() when Redis forgets them.
+  void unneeded_up_to(std::uint64_t number);
   /// Before the first batch: the number that it gets.
   void set_first_number(std::uint64_t n) { next_number_ = n; }
   /// Redis may not have what it should have: it is asked, and gets what it lacks. (Not counted in Writer::repairing.)
@@ -132,7 +135,7 @@ class Target {
   virtual void encode_last(Words& out) = 0;
   /// The number, 0 = none; nothing: ask again in a moment. `outcome` is done, or refused.
   virtual std::optional<std::uint64_t> last(Outcome& outcome);
-  /// Redis lacks batches that are not kept any more: those behind `has` and before `kept`. They are lost to it.
+  /// Redis lacks batches that it needs, and that are not kept any more: those behind `has` and before `kept`.
   virtual void lost(std::uint64_t /*has*/, std::uint64_t /*kept*/) {}
   /// Behind Taken::over: what was made, and not confirmed. Everything that is waiting has to be told here as well.
   virtual void over(std::vector<std::unique_ptr<Batch>>) {}
@@ -140,6 +143,7 @@ class Target {
   virtual void on_idle() {}
 
   void doubt();
+  void drop_first();
   void set_repairing(bool repairing);
   void see_whether_repaired();
   /// Redis has what is numbered up to `has`; the rest goes again.
@@ -152,6 +156,7 @@ class Target {
   std::deque<std::unique_ptr<Batch>> batches_;  ///< kept, under way, or to be sent again: in their order
   std::uint64_t next_number_ = 1;
   std::uint64_t dropped_ = 0;   ///< number of the last batch that was kept and is no more
+  std::uint64_t unneeded_ = 0;  ///< number up to which Redis may lack what it likes
   WriterPipe* pipe_ = nullptr;  ///< to which its latest command went
   std::size_t at_ = 0;          ///< of batches_: the first one that Redis is not known to have
   std::size_t aging_ = 0;       ///< entries of it in Writer::aging_

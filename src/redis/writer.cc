@@ -156,12 +156,9 @@ void Writer::age() {
 
 void Writer::drop_old(Target& t, MonoTime old) {
   while (t.at_ > 0) {
-    Batch& b = *t.batches_.front();
+    const Batch& b = *t.batches_.front();
     if (b.state != Batch::State::confirmed || b.confirmed_at > old) return;
-    release(b);
-    t.dropped_ = b.number;
-    t.batches_.pop_front();
-    --t.at_;
+    t.drop_first();
   }
   see_whether_idle(t);
 }

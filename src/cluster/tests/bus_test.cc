@@ -262,6 +262,7 @@ TEST_F(Bus, WhatWasReadIsTakenAway) {
   const std::size_t left = std::stoul(server.ask({"XLEN", "sb:{n:b}:in:a"}));
   EXPECT_LT(left, 120u);
   EXPECT_LT(nodes[0].cluster.members()[0].backlog, 2u << 20) << "and the sender has heard";
+  EXPECT_LT(nodes[0].writer.stats().kept_bytes, 2u << 20) << "and does not keep it for a repair";
 }
 
 TEST_F(Bus, WhoDoesNotReadMissesWhatIsTooMuchAndHearsSo) {

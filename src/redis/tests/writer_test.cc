@@ -41,6 +41,7 @@ class List final : public Target {
   bool end_at_confirmation = false;
   using Target::repair;
   using Target::stop;
+  using Target::unneeded_up_to;
 
  private:
   struct Push final : Batch {
@@ -185,6 +186,44 @@ TEST(Writer, WhatIsNotKeptAnyMoreIsSaidToBeLost) {
   EXPECT_EQ(list.lost_to, 11u);
   EXPECT_EQ(writer.stats().lost, 10u);
   EXPECT_EQ(words_in(server, "a"), "11");
+}
+
+TEST(Writer, WhatIsUnneededIsNotKeptAndNotLost) {
+  NEEDS_REDIS();
+  for (Seconds keep : {Seconds(30), Seconds(0)}) {
+    RedisServer server({"--save", ""});
+    TestLoop loop;
+    WriterOptions options;
+    options.keep = keep;
+    Writer writer(loop, url_of(server), with_script(), options);
+    List list(writer, "a");
+    writer.start();
+    for (int i = 1; i <= 10; ++i) {
+      list.add(std::to_string(i));
+      ASSERT_TRUE(loop.until([&] { return static_cast<int>(list.confirmed_words.size()) == i; }));
+    }
+    list.unneeded_up_to(6);
+    list.unneeded_up_to(5);
+    const bool all_kept = keep > Seconds(0);
+    if (all_kept)
+      EXPECT_EQ(writer.stats().kept_bytes, 40u);
+    else
+      ASSERT_TRUE(loop.until([&] { return list.idle(); }));
+    server.ask({"FLUSHALL"});
+    list.add("11");
+    ASSERT_TRUE(loop.until([&] { return list.confirmed_words.size() == 11; }));
+    EXPECT_EQ(words_in(server, "a"), all_kept ? "7\n8\n9\n10\n11" : "11");
+    EXPECT_EQ(writer.stats().lost, all_kept ? 0u : 4u);
+    EXPECT_EQ(list.lost_from, all_kept ? 0u : 6u);
+    EXPECT_EQ(list.lost_to, all_kept ? 0u : 11u);
+
+    list.unneeded_up_to(12);  // one more than there is
+    EXPECT_TRUE(all_kept ? writer.stats().kept_bytes == 0 : true);
+    list.add("12");
+    list.add("13");
+    ASSERT_TRUE(loop.until([&] { return list.confirmed_words.size() == 13; }));
+    EXPECT_EQ(writer.stats().lost, all_kept ? 0u : 4u);
+  }
 }
 
 TEST(Writer, AReplicaThatIsPromotedGetsWhatItHasNotHeard) {
