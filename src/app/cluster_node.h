@@ -58,6 +58,7 @@ class ClusterNode final : cluster::Receiver, store::NodeLife, store::RetainedPee
   void load(std::function<void()> done) override;
   void joined(std::uint64_t epoch) override;
   void fenced() override;
+  void members_changed() override { look(); }
   void clean_up(const std::string& node, std::uint64_t epoch, std::function<void()> done) override;
   // --- store::NodeLife
   std::string_view name() const override { return options_.node; }

@@ -179,6 +179,7 @@ void Cluster::on_member(const std::string& node, std::uint64_t epoch, const std:
   log::info("cluster node={} epoch={} is a member", node, epoch);
   tell_all(p);
   if (const auto n = std::exchange(p.unanswered, 0)) p.out->control([n](EnvelopeWriter& w) { w.answer(n); });
+  receiver_.members_changed();
 }
 
 void Cluster::tell_all(Peer& p) {
@@ -219,6 +220,7 @@ void Cluster::on_member_lost(const std::string& node, std::uint64_t epoch) {
   }
   check_joined();
   if (logs_) logs_->compare_heads();
+  receiver_.members_changed();
 }
 
 std::vector<Cluster::PeerInfo> Cluster::members() const {

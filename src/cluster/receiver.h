@@ -39,6 +39,8 @@ class Receiver {
   /// and come again: durable sessions may be claimed and their wills fired, clients may have connected elsewhere
   /// without a word to this node, and messages for them were not sent here any more.
   virtual void fenced() = 0;
+  /// Cluster::members() or expected() are others than before.
+  virtual void members_changed() = 0;
   /// See Membership::Listener.
   virtual void clean_up(const std::string& node, std::uint64_t epoch, std::function<void()> done) = 0;
 

@@ -44,10 +44,14 @@ def shared(tmp_path_factory):
 
 @pytest.fixture
 def cluster(shared):
-    """Three brokers without clients, who know each other."""
+    """Three brokers without clients, who know each other and what each other wants."""
+    def settled(n: dict) -> bool:
+        c = n["cluster"]
+        return n["clients"] == 0 and n["redis"][0]["role"] == "primary" and c["fresh"] and len(c["members"]) == 2
+
     for i in range(3):
-        wait_until(lambda i=i: [(n["clients"], n["redis"][0]["role"]) for n in status(admin_of(shared, i))]
-                   == [(0, "primary")] * 3, SOON, "clients are left")
+        wait_until(lambda i=i: [settled(n) for n in status(admin_of(shared, i))] == [True] * 3, SOON,
+                   lambda i=i: f"not settled: {status(admin_of(shared, i))}")
     return shared
 
 

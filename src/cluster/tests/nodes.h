@@ -41,7 +41,8 @@ class Node final : public Receiver, public store::LogsOfPeers {
   std::vector<Got> got;
   /// Who wants what, by the names that payloads have: node number here → filter → interest.
   std::map<ports::PeerNumber, std::map<std::string, Interest>> wants;
-  std::vector<std::string> log;  ///< of what happens to the node, and notices
+  std::vector<std::string> log;     ///< of what happens to the node, and notices
+  std::vector<std::string> others;  ///< as it was last told
   unsigned joins = 0, fences = 0, compares = 0, loads = 0;
   std::vector<std::pair<std::string, std::uint64_t>> cleaned;
   std::vector<std::shared_ptr<const ports::PeerBatch>> held;  ///< batches, while `hold`
@@ -114,8 +115,12 @@ class Node final : public Receiver, public store::LogsOfPeers {
     if (kind == "echo") answer(name + ":" + std::string(body));
   }
   void load(std::function<void()> done) override { ++loads, done(); }
-  void joined(std::uint64_t) override { ++joins; }
+  void joined(std::uint64_t) override {
+    ++joins;
+    members_changed();
+  }
   void fenced() override { ++fences; }
+  void members_changed() override { others = cluster.expected(); }
   void clean_up(const std::string& node, std::uint64_t epoch, std::function<void()> done) override {
     cleaned.emplace_back(node, epoch);
     if (!cleans) return cleaning.push_back(std::move(done));
@@ -164,7 +169,11 @@ class Nodes {
   void go_on(const std::string& name) { paused.erase(name); }
   void turn() {
     for (std::size_t i = 0; i < nodes.size(); ++i)
-      if (!paused.contains(nodes[i]->name)) nodes[i]->loop.run_once(Millis(i == 0 ? 1 : 0));
+      if (!paused.contains(nodes[i]->name)) turn(*nodes[i], Millis(i == 0 ? 1 : 0));
+  }
+  static void turn(Node& n, Millis wait) {
+    n.loop.run_once(wait);
+    EXPECT_EQ(n.others, n.cluster.expected()) << n.name << " has told of every change";
   }
   /// Turns until it is so; false when it does not become so for a very long time.
   bool until(const std::function<bool()>& so, Seconds limit = Seconds(60)) {
