@@ -37,6 +37,7 @@ struct Copy final : cluster::EnvelopeSink {
   void on_reply(std::uint64_t n, std::string_view b) override { to.reply(n, b); }
   void on_read(std::uint64_t n) override { to.read(n); }
   void on_leaving() override { to.leaving(); }
+  void on_group(ports::GroupNote&& n) override { to.group(n, kNow); }
 };
 
 }  // namespace

@@ -253,7 +253,10 @@ void ClusterNode::retained_set(std::string_view topic, const std::optional<store
 }
 
 void ClusterNode::on_lost(std::string_view client_id, std::uint64_t epoch) {
-  node_.kick(client_id, epoch + 1, [] {});
+  if (client_id.starts_with('\0'))
+    node_.group_asked(client_id.substr(1), epoch + 1, [](auto&&) {});
+  else
+    node_.kick(client_id, epoch + 1, [] {});
 }
 
 void ClusterNode::on_displaced(std::string_view node, std::string_view client_id, std::uint64_t epoch) {

@@ -51,6 +51,11 @@ class ClusterNode final : cluster::Receiver, store::NodeLife, store::RetainedPee
   std::size_t lanes() const override;
   void messages(std::size_t lane, std::shared_ptr<const ports::PeerBatch> batch) override;
   void peer_wants(ports::PeerNumber peer, std::string_view filter, ports::Interest what) override;
+  void peer_gone(ports::PeerNumber peer) override { node_.peer_gone(peer); }
+  void group_note(ports::PeerNumber peer, ports::GroupNote note) override { node_.group_note(peer, std::move(note)); }
+  void group_asked(std::string_view filter, std::uint64_t epoch, std::function<void(std::string)> answer) override {
+    node_.group_asked(filter, epoch, std::move(answer));
+  }
   void kick(std::string_view client_id, std::uint64_t epoch, std::function<void()> released) override;
   void connected_elsewhere(std::string_view client_id, ports::ConnectTime since, bool wins_ties) override;
   void peer_retained(std::string_view topic, std::string_view entry) override;

@@ -29,6 +29,7 @@ Core::Core(Node& node, std::size_t shard, io::EventLoop& loop, Stores stores)
 Core::~Core() {
   loop_.timers().cancel(admission_wake_);
   loop_.timers().cancel(held_wake_);
+  loop_.timers().cancel(group_wake_);
 }
 
 std::uint32_t Core::take_slot(Channel& c) {
@@ -59,6 +60,7 @@ bool Core::on_turn_end() {
   if (!events_.empty()) publish_events();
   feeds_.deliver();
   if (!held_.empty()) release_held();
+  if (!waiting_groups_.empty()) wake_groups();
   flush_group_mail();
   flush_appends();
   flush_interests();

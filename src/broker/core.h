@@ -17,6 +17,7 @@
 #include "broker/directory.h"
 #include "broker/durable_group.h"
 #include "broker/events.h"
+#include "broker/group_part.h"
 #include "broker/log_feeds.h"
 #include "broker/route.h"
 #include "broker/slab.h"
@@ -59,6 +60,12 @@ struct Node {
   /// Any thread: another node has claimed the client's session with `epoch`. `released` is called on any thread, once
   /// the client is not connected here.
   void kick(std::string_view client_id, std::uint64_t epoch, std::function<void()> released);
+  /// Any thread: the life of another node is over.
+  void peer_gone(ports::PeerNumber peer);
+  /// Any thread.
+  void group_note(ports::PeerNumber from, ports::GroupNote note);
+  /// Any thread: see ports::Peers::ask_group. `answer`: on any thread.
+  void group_asked(std::string_view filter, std::uint64_t epoch, std::function<void(std::string)> answer);
   /// Any thread: what this node has of a session goes to the store, unless the client came in after `before` (an epoch:
   /// ms since 1970) or later. `released` is called on any thread: true when the store has it,
   /// false when the client has only just come in and stays for a moment, after which it may be asked again.
@@ -170,6 +177,11 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void group_log(SharedGroupPtr g, const std::string& filter, ports::LogId log);
   void group_answer(const GroupAnswer& a);
   void take_from_group(const GroupDelivery& d);
+  void group_note(ports::PeerNumber from, const ports::GroupNote& note);
+  std::string group_asked(const std::string& filter, std::uint64_t epoch);
+  void group_peers_changed(const std::string& filter);
+  void peer_gone(ports::PeerNumber peer);
+  void groups_lost();
 
  private:
   static constexpr std::uint32_t kNoSlot = 0xFFFFFFFF;
@@ -301,7 +313,6 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void leave_group(session::Subscription& sub);
   void leave_durable(Channel& c, session::Session& s, channel::Ending how, ClientKey k);
   void end_volatile(Channel& c, session::Session& s, channel::Ending how);
-  void begin_groups_again();
 
   // wills.cc
   void publish_will(const model::WillRecord& w, const ports::RightsPtr& rights, const ports::Subject& who, bool insist,
@@ -441,12 +452,37 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void hand_out_group(DurableGroup& g);
   bool next_of_group(DurableGroup& g);
   void read_for_group(DurableGroup& g, mqtt::PacketId id);
-  bool pick_for_group(DurableGroup& g, std::uint64_t topic_hash, Subscriber& out);
+  void read_for_group(DurableGroup& g, mqtt::PacketId id, model::Position after);
+  bool pick_for_group(DurableGroup& g, std::uint64_t topic_hash, bool only_here, Subscriber& out);
   void end_of_group(DurableGroup& g, mqtt::PacketId id);
   void ask_taken(ports::LogId log, mqtt::PacketId id);
   void group_moved(DurableGroup& g);
   void save_group(DurableGroup& g, Saved w);
   void tick_groups();
+  void count_for_member(DurableGroup& g, const GroupAnswer& a);
+  void member_settled(DurableGroup& g, const GroupAnswer& a);
+
+  // group_nodes.cc
+  DurableGroup* find_group(std::string_view filter);
+  std::uint32_t local_members(const DurableGroup& g);
+  bool may_own(DurableGroup& g);
+  bool may_hand_out(ports::LogId log);
+  void wake_groups();
+  void ask_nodes(DurableGroup& g);
+  void adopt_group(DurableGroup& g, const ports::Peers::GroupReplies& replies);
+  void audit_group(DurableGroup& g);
+  void nodes_answered(DurableGroup& g, const ports::Peers::GroupReplies& replies, std::uint64_t asked);
+  void begin_owning(DurableGroup& g);
+  void lose_group(DurableGroup& g);
+  bool had_before(DurableGroup& g, const ports::StoredMessage& m);
+  void give_up_peer(DurableGroup& g, ports::PeerNumber peer);
+  void to_node(DurableGroup& g, GroupDelivery d);
+  void answer_owner(DurableGroup& g, GroupAnswer::What what, model::Position p = {}, std::uint64_t number = 0);
+  void take_for_members(DurableGroup& g, const ports::GroupNote& note);
+  bool give_to_member(DurableGroup& g, model::Position p, const model::MessagePtr& m, std::uint64_t number);
+  void member_answered(DurableGroup& g, const GroupAnswer& a);
+  void say_room(DurableGroup& g, GroupAnswer::What what);
+  void tell_stored(DurableGroup& g, const absl::flat_hash_map<ports::PeerNumber, std::uint64_t>& answered);
 
   // group_members.cc
   struct GroupMail {
@@ -521,6 +557,11 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   absl::flat_hash_map<std::uint32_t, std::pair<SharedGroupPtr, std::uint32_t>>
       groups_;                                                                       ///< of local members, with a count
   absl::flat_hash_map<ports::LogId, std::unique_ptr<DurableGroup>> durable_groups_;  ///< that this shard owns
+  StringMap<ports::LogId> group_logs_;                                               ///< of them, by filter
+  static constexpr std::uint64_t kAudit = 5;  ///< ticks that a node may keep messages before it is asked
+  std::uint64_t group_ticks_ = 0;
+  std::vector<ports::LogId> waiting_groups_;  ///< until this node is fresh
+  Wake group_wake_;
   std::vector<ports::LogId> retry_groups_, dirty_groups_;
   std::uint64_t burials_ = 0;                                    ///< of this node
   std::vector<std::pair<ports::LogId, mqtt::PacketId>> unsure_;  ///< whether a member has it the store has to say

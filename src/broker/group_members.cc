@@ -36,7 +36,7 @@ bool Core::takes_again(Channel& c, ports::LogId log) {
 }
 
 void Core::take_from_group(const GroupDelivery& d) {
-  auto answer = [&](What what) { answer_group(d.owner, {d.log, d.handle, what, d.member.client}); };
+  auto answer = [&](What what) { answer_group(d.owner, {d.log, d.handle, what, d.member.client, d.position}); };
   Channel* c = find(d.member.client);
   if (!c) return d.handle ? answer(What::gone) : void();
   if (!d.handle) {
@@ -126,7 +126,7 @@ void Core::return_to_groups(Session& s, ClientKey k) {
   std::vector<PacketId> gone;
   s.window.for_each([&](PacketId id, InFlight& e) {
     if (!e.handle || e.state != OutboundState::sent_qos1) return;
-    answers.emplace_back(e.group, GroupAnswer{e.log, e.handle, What::returned, k});
+    answers.emplace_back(e.group, GroupAnswer{e.log, e.handle, What::returned, k, e.position});
     gone.push_back(id);
   });
   for (PacketId id : gone) s.window.erase(id);

@@ -17,12 +17,15 @@ constexpr std::uint64_t kMoment = 100;  // ms; as long as a turn between nodes (
 void Node::peer_wants(ports::PeerNumber peer, std::string_view filter, Interest what) {
   Subscriber s;
   s.client = ClientKey::of_peer(peer);
-  s.logged = what == Interest::logged;
+  s.logged = what == Interest::logged || what == Interest::owner;
   if (auto shared = model::split_shared(filter)) {
     if (what == Interest::none)
       index.remove_shared(shared->group, shared->filter, s.client);
     else
       index.add_shared(shared->group, shared->filter, s);
+    if (cores.empty()) return;
+    Core* owner = cores[group_owner(filter)];
+    owner->loop().post_fn([owner, f = std::string(filter)] { owner->group_peers_changed(f); });
   } else if (what == Interest::none) {
     index.remove(filter, s.client);
   } else {

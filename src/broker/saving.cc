@@ -56,7 +56,7 @@ Core::Saved Core::unsaved(Session& s, ClientKey k) {
       for (auto& sub : s.subscriptions())
         if (auto g = groups_.find(sub.group); g != groups_.end() && g->second.first->log.load() == e.log)
           w.change.group_taken.emplace_back(sub.filter, e.handle);
-      w.taken.push_back({id, e.group, {e.log, e.handle, GroupAnswer::What::done, k}});
+      w.taken.push_back({id, e.group, {e.log, e.handle, GroupAnswer::What::done, k, e.position}});
     }
     if (e.unsent) w.unsent.push_back(id);
     model::OutboundRecord r;
@@ -201,7 +201,7 @@ void Core::delivered(Channel& c, PacketId id, InFlight& e) {
       it->second.first->done(key(c.slot));
     }
   }
-  if (e.handle) return answer_group(e.group, {e.log, e.handle, GroupAnswer::What::done, key(c.slot)});
+  if (e.handle) return answer_group(e.group, {e.log, e.handle, GroupAnswer::What::done, key(c.slot), e.position});
   if (!s.durable) return;
   if (e.saved) s.set_done(id);
   if (session::Cursor* reader = e.log ? s.reader_of(e.log) : nullptr) s.set_moved(*reader);

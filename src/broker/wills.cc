@@ -114,7 +114,7 @@ void Core::buried(std::function<void()> done) {
     c->take_will();
     c->shut_down(mqtt::Reason::server_busy, channel::Ending::taken_over);
   }
-  begin_groups_again();
+  groups_lost();
   loop_.post_fn([done = std::move(done)] { done(); });  // in the next turn: what this one asks goes out at its end
 }
 

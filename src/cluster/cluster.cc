@@ -39,7 +39,16 @@ Cluster::Peer& Cluster::peer(std::string_view name) {
   p.number = static_cast<ports::PeerNumber>(peers_.size() - 1);
   p.name = name;
   numbers_.emplace(p.name, p.number);
+  std::lock_guard lock(ids_mutex_);
+  ids_.push_back(id_of(p.name));
   return p;
+}
+
+/// The same in every process (FNV-1a).
+std::uint64_t Cluster::id_of(std::string_view node) {
+  std::uint64_t h = 0xCBF29CE484222325ull;
+  for (unsigned char c : node) h = (h ^ c) * 0x100000001B3ull;
+  return h;
 }
 
 void Cluster::again(MonoTime at) {
@@ -201,6 +210,7 @@ void Cluster::drop(Peer& p, bool outcome) {
   run_barriers();
   run_kicks(true, p.number);
   requests_.lost(p.name);
+  receiver_.peer_gone(p.number);
 }
 
 void Cluster::drop_routes(Peer& p) {

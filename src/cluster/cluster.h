@@ -6,10 +6,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/hash_map.h"
 #include "base/log.h"
 #include "cluster/barriers.h"
 #include "cluster/handed_out.h"
@@ -75,6 +77,11 @@ class Cluster final : public store::LogPeers,
   void change(const std::vector<ports::Peers::Change>& changes, ports::Peers::Done<void> done);
   void kick(std::string_view node, std::string_view client_id, std::uint64_t epoch, std::function<void()> released);
   void connected(std::string_view client_id, ports::ConnectTime since);
+  std::uint64_t own_id() const { return id_of(options_.node); }
+  /// Any thread.
+  std::uint64_t id_of(ports::PeerNumber peer) const;
+  void tell(ports::PeerNumber peer, const ports::GroupNote& note);
+  void ask_group(std::string_view filter, std::uint64_t epoch, std::function<void(ports::Peers::GroupReplies)> done);
   /// The retained message of a topic was set, or cleared (""), confirmed: what all nodes are to know of it. `known`:
   /// they will hear of it.
   void retained_changed(std::string_view topic, std::string_view entry, std::function<void()> known);
@@ -144,6 +151,7 @@ class Cluster final : public store::LogPeers,
   void tell_all(Peer& p);
   void drop(Peer& p, bool outcome);
   void drop_routes(Peer& p);
+  static std::uint64_t id_of(std::string_view node);
   void check_joined();
   void say_goodbye();
   void set_fresh();
@@ -193,6 +201,7 @@ class Cluster final : public store::LogPeers,
   void on_reply(std::uint64_t number, std::string_view body) override;
   void on_read(std::uint64_t sequence) override;
   void on_leaving() override;
+  void on_group(ports::GroupNote&& n) override;
 
   io::EventLoop& loop_;
   redis::Writer& writer_;
@@ -204,6 +213,8 @@ class Cluster final : public store::LogPeers,
   State state_ = State::out;
   std::deque<Peer> peers_;  ///< by number; none ever goes
   StringMap<ports::PeerNumber> numbers_;
+  mutable std::mutex ids_mutex_;
+  std::vector<std::uint64_t> ids_;  ///< by number
   OwnRoutes own_;
   PeerRoutes routes_;
   Barriers barriers_{stats_};

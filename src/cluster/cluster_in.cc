@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the others tell this node.
+#include <charconv>
 #include <utility>
 
 #include "cluster/cluster.h"
@@ -187,11 +188,20 @@ void Cluster::on_gap(std::uint64_t dropped) {
 
 void Cluster::on_request(std::uint64_t number, std::string_view kind, std::string_view body) {
   if (!counts()) return;
-  receiver_.request(kind, body, [this, alive = alive_, loop = &loop_, to = from_->number, number](std::string answer) {
+  auto reply = [this, alive = alive_, loop = &loop_, to = from_->number, number](std::string answer) {
     loop->post_fn([this, alive, to, number, answer = std::move(answer)] {
       if (*alive && peers_[to].out) peers_[to].out->control([&](EnvelopeWriter& w) { w.reply(number, answer); });
     });
-  });
+  };
+  if (kind != kGroupRequest) return receiver_.request(kind, body, std::move(reply));
+  std::uint64_t epoch = 0;
+  const auto space = body.find(' ');
+  if (space == body.npos || std::from_chars(body.data(), body.data() + space, epoch).ec != std::errc{}) return;
+  receiver_.group_asked(body.substr(space + 1), epoch, std::move(reply));
+}
+
+void Cluster::on_group(ports::GroupNote&& n) {
+  if (counts()) receiver_.group_note(from_->number, std::move(n));
 }
 
 void Cluster::on_reply(std::uint64_t number, std::string_view body) {

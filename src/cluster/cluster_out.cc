@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What this node tells the others.
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "cluster/cluster.h"
@@ -158,6 +160,28 @@ void Cluster::run_kicks(bool all_of, PeerNumber peer) {
 
 void Cluster::connected(std::string_view client_id, ports::ConnectTime since) {
   to_all([&](EnvelopeWriter& w) { w.connected(client_id, since); });
+}
+
+// ---------------------------------------------------------------- shared groups
+
+std::uint64_t Cluster::id_of(ports::PeerNumber peer) const {
+  std::lock_guard lock(ids_mutex_);
+  return peer < ids_.size() ? ids_[peer] : 0;
+}
+
+void Cluster::tell(PeerNumber peer, const ports::GroupNote& note) {
+  if (peer >= peers_.size() || !peers_[peer].out) return;
+  peers_[peer].out->control([&](EnvelopeWriter& w) { w.group(note, loop_.wall()); });
+}
+
+void Cluster::ask_group(std::string_view filter, std::uint64_t epoch,
+                        std::function<void(ports::Peers::GroupReplies)> done) {
+  ask({}, kGroupRequest, fmt::format("{} {}", epoch, filter),
+      [this, done = std::move(done)](Requests::Answers answers) {
+        ports::Peers::GroupReplies replies;
+        for (auto& a : answers.answers) replies.emplace_back(numbers_.find(a.node)->second, std::move(a.body));
+        done(std::move(replies));
+      });
 }
 
 // ---------------------------------------------------------------- stores

@@ -27,6 +27,7 @@ enum class Frame : std::uint8_t {
   reply,
   read,
   leaving,
+  group,
 };
 
 // Flags of a message; its QoS is in the lowest two bits.
@@ -181,6 +182,26 @@ class Reader {
     if (ok_) sink_.on_appended(filter, run);
   }
 
+  void group() {
+    using What = ports::GroupNote::What;
+    ports::GroupNote n;
+    const auto what = byte();
+    n.what = static_cast<What>(what);
+    n.answer = byte();
+    n.epoch = number();
+    n.number = number();
+    const auto members = number();
+    n.position = position();
+    n.filter = name();
+    if (what > static_cast<std::uint8_t>(What::answer) || members > UINT32_MAX) fail();
+    n.members = static_cast<std::uint32_t>(members);
+    if (ok_ && n.what == What::hand) {
+      const Message m = message();
+      if (ok_) n.message = model::Message::copy(m.view);
+    }
+    if (ok_) sink_.on_group(std::move(n));
+  }
+
   void frame() {
     switch (static_cast<Frame>(byte())) {
       case Frame::message: {
@@ -194,7 +215,7 @@ class Reader {
       case Frame::route: {
         const auto wants = byte();
         const auto filter = name();
-        if (wants > (kWantsLive | kWantsLogged | kWantsGroup)) fail();
+        if (wants > (kWantsLive | kWantsLogged | kWantsGroup | kWantsOwner)) fail();
         return ok_ ? sink_.on_route(filter, wants) : void();
       }
       case Frame::routes_end:
@@ -241,6 +262,8 @@ class Reader {
         return one(&EnvelopeSink::on_read);
       case Frame::leaving:
         return sink_.on_leaving();
+      case Frame::group:
+        return group();
     }
     fail();
   }
@@ -332,6 +355,21 @@ void EnvelopeWriter::reply(std::uint64_t number, std::string_view body) {
 }
 void EnvelopeWriter::read(std::uint64_t sequence) { Head(Frame::read).number(sequence).into(out_); }
 void EnvelopeWriter::leaving() { Head(Frame::leaving).into(out_); }
+
+void EnvelopeWriter::group(const ports::GroupNote& n, WallTime now) {
+  Head(Frame::group)
+      .byte(static_cast<std::uint8_t>(n.what))
+      .byte(n.answer)
+      .number(n.epoch)
+      .number(n.number)
+      .number(n.members)
+      .position(n.position)
+      .size(n.filter)
+      .into(out_, {n.filter});
+  if (n.what != ports::GroupNote::What::hand) return;
+  Head head;
+  put_message(out_, head, n.message->view(), now, {}, 0);
+}
 
 EnvelopeFault read_envelope(std::string_view bytes, WallTime now, EnvelopeSink& sink) {
   return Reader(bytes, now, sink).run();

@@ -18,7 +18,7 @@ inline constexpr std::uint8_t kEnvelopeVersion = 1;
 
 /// What a node wants of a filter, all its sessions together: bits, since notices of a log go to whoever has sessions
 /// that read it, whatever others want.
-enum Wants : std::uint8_t { kWantsLive = 1, kWantsLogged = 2, kWantsGroup = 4 };
+enum Wants : std::uint8_t { kWantsLive = 1, kWantsLogged = 2, kWantsGroup = 4, kWantsOwner = 8 };
 
 /// Puts frames behind each other into `out`, which begins empty. Nothing is allocated but what `out` grows by.
 class EnvelopeWriter {
@@ -48,6 +48,7 @@ class EnvelopeWriter {
   void reply(std::uint64_t number, std::string_view body);
   void read(std::uint64_t sequence);  ///< the entries that the receiver of this sent here are read up to there
   void leaving();
+  void group(const ports::GroupNote& n, WallTime now);
 
  private:
   std::string& out_;
@@ -74,6 +75,7 @@ class EnvelopeSink {
   virtual void on_reply(std::uint64_t number, std::string_view body) = 0;
   virtual void on_read(std::uint64_t sequence) = 0;
   virtual void on_leaving() = 0;
+  virtual void on_group(ports::GroupNote&& n) = 0;
 
  protected:
   ~EnvelopeSink() = default;

@@ -22,6 +22,11 @@ class Receiver {
   virtual void messages(std::size_t lane, std::shared_ptr<const ports::PeerBatch> batch) = 0;
   /// From the return on, every message that matches goes there.
   virtual void peer_wants(ports::PeerNumber peer, std::string_view filter, ports::Interest what) = 0;
+  /// The life of the node as a member is over; it may come back.
+  virtual void peer_gone(ports::PeerNumber peer) = 0;
+  virtual void group_note(ports::PeerNumber peer, ports::GroupNote note) = 0;
+  /// See ports::Peers::ask_group. `answer`: on any thread, once, or never.
+  virtual void group_asked(std::string_view filter, std::uint64_t epoch, std::function<void(std::string)> answer) = 0;
   /// `released`: on any thread, once.
   virtual void kick(std::string_view client_id, std::uint64_t epoch, std::function<void()> released) = 0;
   virtual void connected_elsewhere(std::string_view client_id, ports::ConnectTime since, bool wins_ties) = 0;

@@ -13,6 +13,9 @@
 
 namespace sb::cluster {
 
+/// Of requests about shared groups; what it asks is "epoch filter". All others are the management's.
+inline constexpr std::string_view kGroupRequest = "group";
+
 /// Questions to other nodes, for management: who was asked, who has answered. No I/O.
 class Requests {
  public:

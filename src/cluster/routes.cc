@@ -8,7 +8,7 @@ namespace sb::cluster {
 using ports::Interest;
 
 ports::Interest interest_of(std::uint8_t wants) {
-  if (wants & kWantsGroup) return Interest::group;
+  if (wants & kWantsGroup) return wants & kWantsOwner ? Interest::owner : Interest::group;
   if (wants & kWantsLive) return Interest::live;
   return wants & kWantsLogged ? Interest::logged : Interest::none;
 }

@@ -29,9 +29,10 @@ class OwnRoutes {
   std::size_t size() const { return counts_.size(); }
 
  private:
-  using Counts = std::array<std::uint32_t, 3>;  ///< live, logged, group
+  using Counts = std::array<std::uint32_t, 4>;  ///< live, logged, group, owner
   static std::uint8_t wants(const Counts& c) {
-    return static_cast<std::uint8_t>((c[0] ? kWantsLive : 0) | (c[1] ? kWantsLogged : 0) | (c[2] ? kWantsGroup : 0));
+    return static_cast<std::uint8_t>((c[0] ? kWantsLive : 0) | (c[1] ? kWantsLogged : 0) | (c[2] ? kWantsGroup : 0) |
+                                     (c[3] ? kWantsOwner : 0));
   }
   StringMap<Counts> counts_;
 };
@@ -53,7 +54,7 @@ class PeerRoutes {
     const auto it = wants_.find(filter);
     if (it == wants_.end()) return;
     for (auto& w : it->second)
-      if (w.wants & (kWantsLogged | kWantsGroup)) f(w.peer);
+      if (w.wants & (kWantsLogged | kWantsOwner)) f(w.peer);
   }
   std::size_t size() const { return wants_.size(); }
 

@@ -40,4 +40,16 @@ void ShardPeers::connected(std::string_view client_id, ports::ConnectTime since)
   requests_.add([this, id = std::string(client_id), since] { cluster_.connected(id, since); });
 }
 
+void ShardPeers::tell(ports::PeerNumber peer, ports::GroupNote note) {
+  requests_.add([this, peer, note = std::move(note)] { cluster_.tell(peer, note); });
+}
+
+void ShardPeers::ask_group(std::string_view filter, std::uint64_t epoch, std::function<void(GroupReplies)> done) {
+  requests_.add([this, filter = std::string(filter), epoch, done = std::move(done)]() mutable {
+    cluster_.ask_group(filter, epoch, [this, done = std::move(done)](GroupReplies replies) mutable {
+      answers_.add([done = std::move(done), replies = std::move(replies)]() mutable { done(std::move(replies)); });
+    });
+  });
+}
+
 }  // namespace sb::cluster

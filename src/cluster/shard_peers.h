@@ -26,6 +26,10 @@ class ShardPeers final : public ports::Peers {
   void kick(std::string_view node, std::string_view client_id, std::uint64_t epoch,
             std::function<void()> released) override;
   void connected(std::string_view client_id, ports::ConnectTime since) override;
+  std::uint64_t own_id() const override { return cluster_.own_id(); }
+  std::uint64_t id_of(ports::PeerNumber peer) const override { return cluster_.id_of(peer); }
+  void tell(ports::PeerNumber peer, ports::GroupNote note) override;
+  void ask_group(std::string_view filter, std::uint64_t epoch, std::function<void(GroupReplies)> done) override;
 
  private:
   Done<void> back(Done<void> done);

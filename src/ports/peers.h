@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "model/message.h"
+#include "model/session_record.h"
 
 namespace sb::ports {
 
@@ -77,6 +78,26 @@ enum class Interest : std::uint8_t {
   live,    ///< every message that matches
   logged,  ///< QoS > 0 comes through the filter's log: QoS 0 as it is published, and notices of what was appended
   group,   ///< `$share/...`: it has members
+  owner,   ///< the same, and its log is handed out by that node
+};
+
+/// What the owner of a shared group with a log and the nodes of its members tell each other. Notes between two nodes
+/// arrive in order and once, unless one of them dies, or Redis forgets more than is kept for repairs.
+struct GroupNote {
+  enum class What : std::uint8_t {
+    hand,    ///< owner: a message for a member there
+    ask,     ///< owner: does the node take again?
+    stored,  ///< owner: so many (`number`) of the node's `done` are in the group's record
+    answer,  ///< to the owner: see broker::GroupAnswer, whose value is in `answer`
+  };
+  std::string filter;       ///< with `$share/group/`
+  std::uint64_t epoch = 0;  ///< of the owner
+  What what = What::hand;
+  std::uint8_t answer = 0;
+  std::uint32_t members = 0;  ///< answer: that the node has
+  std::uint64_t number = 0;   ///< hand, and the answers to it: counts the hand-outs of an owner
+  model::Position position;   ///< of the message, offset 0 = none
+  model::MessagePtr message;  ///< hand
 };
 
 /// The other nodes of the cluster, as a shard sees them. Answers come once, on the thread that asked, in any order: a
@@ -111,6 +132,18 @@ class Peers {
   /// The client has connected here: a connection of its that another node has from before, with a volatile session,
   /// ends. Volatile sessions have no record that could tell who owns them, and need no store to begin.
   virtual void connected(std::string_view client_id, ConnectTime since) = 0;
+
+  // --- shared groups that have a log
+  /// The same on all nodes: who owns a group is found by it.
+  virtual std::uint64_t own_id() const = 0;
+  virtual std::uint64_t id_of(PeerNumber peer) const = 0;
+  /// To a node that is no member any more it is dropped.
+  virtual void tell(PeerNumber peer, GroupNote note) = 0;
+  /// Asks all other nodes what they have of a group that this one owns with `epoch`; who owned it before does so no
+  /// more. `done`: the answers that came within half a second; who has not answered has stopped to hand out by then,
+  /// since it is not fresh.
+  using GroupReplies = std::vector<std::pair<PeerNumber, std::string>>;
+  virtual void ask_group(std::string_view filter, std::uint64_t epoch, std::function<void(GroupReplies)> done) = 0;
 };
 
 }  // namespace sb::ports

@@ -256,6 +256,8 @@ void SessionRow::confirmed(Batch& b) {
       for (auto& job : jobs) {
         if (auto* c = dynamic_cast<ChangeJob*>(job.get()))
           c->done(p.why ? result<void>(p.why) : result<void>());
+        else if (p.why)  // another node owns the record now, and has the packet ids in it
+          give(std::move(job));
         else
           static_cast<TakenJob&>(*job).done();
       }

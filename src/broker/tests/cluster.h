@@ -2,6 +2,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,29 @@ class Cluster {
     for (std::size_t s = 0; s < benches_[n]->shards(); ++s) benches_[n]->core(s).loop().post_fn([] {});
     settle();
   }
+  /// Node `n` is dead as far as the others know: it hears nobody, and nobody hears it.
+  void kill(std::size_t n) {
+    dead_.insert(n);
+    deaf_ = n;
+    for (std::size_t to = 0; to < benches_.size(); ++to) {
+      if (to == n) continue;
+      for (auto& [filter, counts] : wanted_[n])
+        benches_[to]->node.peer_wants(static_cast<ports::PeerNumber>(n), filter, ports::Interest::none);
+      benches_[to]->node.peer_gone(static_cast<ports::PeerNumber>(n));
+    }
+    settle();
+  }
+  bool hears(std::size_t from, std::size_t to) const {
+    return from != to && !dead_.contains(from) && !dead_.contains(to);
+  }
+  void tick() {
+    for (auto& b : benches_)
+      for (std::size_t s = 0; s < b->shards(); ++s) b->core(s).loop().post_fn([&to = b->core(s)] { to.tick(); });
+    settle();
+  }
+  std::function<bool(const ports::GroupNote&)> loses_notes;  ///< the bus loses those of which this is true
+  std::size_t silent = SIZE_MAX;                             ///< the node does not answer what it has of a group
+  std::size_t notes = 0;
   /// The others publish these, should node `n` die: "client payload".
   std::vector<std::string> wills(std::size_t n) {
     std::vector<std::string> all;
@@ -138,10 +162,12 @@ class Cluster {
         --counts[static_cast<std::size_t>(c.before)];
         ++counts[static_cast<std::size_t>(c.after)];
         auto what = ports::Interest::none;
-        for (auto i : {ports::Interest::logged, ports::Interest::live, ports::Interest::group})
-          if (counts[static_cast<std::size_t>(i)] > 0) what = i;
+        for (auto i : {ports::Interest::logged, ports::Interest::live, ports::Interest::group, ports::Interest::owner})
+          if (counts[static_cast<std::size_t>(i)] > 0 &&
+              (i != ports::Interest::owner || what == ports::Interest::group))
+            what = i;
         for (std::size_t n = 0; n < cluster.benches_.size(); ++n) {
-          if (n == node) continue;
+          if (!cluster.hears(node, n)) continue;
           auto tell = [&to = cluster[n].node, peer = static_cast<ports::PeerNumber>(node), f = c.filter, what] {
             to.peer_wants(peer, f, what);
           };
@@ -163,6 +189,34 @@ class Cluster {
         if (n != node) cluster[n].node.connected_elsewhere(id, since, node < n);
     }
     bool fresh() const override { return node != cluster.deaf_; }
+    std::uint64_t own_id() const override { return node; }
+    std::uint64_t id_of(ports::PeerNumber peer) const override { return peer; }
+    void tell(ports::PeerNumber peer, ports::GroupNote note) override {
+      if (!cluster.hears(node, peer)) return;
+      if (cluster.loses_notes && cluster.loses_notes(note)) return;
+      ++cluster.notes;
+      cluster[peer].node.group_note(static_cast<ports::PeerNumber>(node), std::move(note));
+    }
+    void ask_group(std::string_view filter, std::uint64_t epoch, std::function<void(GroupReplies)> done) override {
+      struct Asked {
+        GroupReplies replies;
+        std::size_t waits = 1;
+      };
+      auto asked = std::make_shared<Asked>();
+      Core& mine = cluster[node].core(shard);
+      auto one = [asked, &mine, done = std::move(done)] {
+        if (--asked->waits == 0) mine.loop().post_fn([asked, done] { done(std::move(asked->replies)); });
+      };
+      for (std::size_t n = 0; n < cluster.benches_.size(); ++n) {
+        if (!cluster.hears(node, n) || n == cluster.silent) continue;
+        ++asked->waits;
+        cluster[n].node.group_asked(filter, epoch, [asked, one, n](std::string s) {
+          asked->replies.emplace_back(static_cast<ports::PeerNumber>(n), std::move(s));
+          one();
+        });
+      }
+      one();
+    }
     void answer(std::function<void()> f) {
       Core& mine = cluster[node].core(shard);
       auto later = [&mine, f = std::move(f)] { mine.loop().post_fn([f] { f(); }); };
@@ -183,6 +237,7 @@ class Cluster {
   bool held_ = false;
   static constexpr std::size_t kNobody = SIZE_MAX;
   std::size_t deaf_ = kNobody;
+  std::set<std::size_t> dead_;
   std::vector<std::function<void()>> unheard_;
 };
 

@@ -218,6 +218,27 @@ TEST_F(Bus, QuestionsAreAnsweredByAllOrOne) {
   EXPECT_THAT(nobody->missing, ElementsAre("z"));
 }
 
+TEST_F(Bus, NodesTellEachOtherOfGroupsInOrder) {
+  nodes.three();
+  EXPECT_EQ(nodes[0].cluster.id_of(nodes[0].number("c")), nodes[1].cluster.id_of(nodes[1].number("c")));
+  EXPECT_EQ(nodes[0].cluster.id_of(nodes[0].number("b")), nodes[1].cluster.own_id());
+  model::MessageView m;
+  m.topic = "t";
+  m.payload = "x";
+  m.qos = 1;
+  ports::GroupNote n{"$share/g/f", 9, ports::GroupNote::What::hand, 0, 0, 1, {4, 2}, model::Message::copy(m)};
+  const auto b = nodes[0].number("b");
+  nodes[0].cluster.tell(b, n);
+  n.number = 2;
+  nodes[0].cluster.tell(b, n);
+  std::optional<ports::Peers::GroupReplies> replies;
+  nodes[0].cluster.ask_group("$share/g/f", 9, [&](auto r) { replies = r; });
+  ASSERT_TRUE(nodes.until([&] { return replies.has_value(); }));
+  EXPECT_THAT(nodes[1].log, ElementsAre("note $share/g/f 9 1 x", "note $share/g/f 9 2 x")) << "before the question";
+  EXPECT_THAT(*replies, UnorderedElementsAre(std::pair(b, std::string("b has of $share/g/f 9")),
+                                             std::pair(nodes[0].number("c"), std::string("c has of $share/g/f 9"))));
+}
+
 TEST_F(Bus, WhoIsSilentIsNamedAndNobodyIsAskedWithoutALease) {
   nodes.lease = Millis(1000);
   nodes.three();

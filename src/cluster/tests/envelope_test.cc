@@ -53,6 +53,11 @@ struct Lines final : EnvelopeSink {
   void on_reply(std::uint64_t n, std::string_view b) override { lines.push_back(fmt::format("reply {} {}", n, b)); }
   void on_read(std::uint64_t n) override { lines.push_back(fmt::format("read {}", n)); }
   void on_leaving() override { lines.push_back("leaving"); }
+  void on_group(ports::GroupNote&& n) override {
+    lines.push_back(fmt::format("group {} {} {} {} {} {} {}-{} {}", n.filter, n.epoch, static_cast<int>(n.what),
+                                static_cast<int>(n.answer), n.members, n.number, n.position.generation,
+                                n.position.offset, n.message ? n.message->view().payload : "-"));
+  }
 
   static std::string show(const model::MessageView& m) {
     return fmt::format("{}={} props={} qos={}{} expires={} publisher={:x}{}", m.topic, m.payload, m.properties, m.qos,
@@ -102,6 +107,9 @@ std::string everything() {
   w.reply(5, "");
   w.read(128);
   w.leaving();
+  ports::GroupNote n{"$share/g/f", 9, ports::GroupNote::What::hand, 0, 0, 17, {4, 2}, model::Message::copy(m)};
+  w.group(n, kNow);
+  w.group({"$share/g/f", 9, ports::GroupNote::What::answer, 7, 3, 0, {}, nullptr}, kNow);
   return out;
 }
 
@@ -117,7 +125,8 @@ TEST(Envelope, EveryFrameComesAsItWasWritten) {
                   "publisher=fedcba9876543210 identity=123456789abcdef1] [x=y props= qos=0 expires=never publisher=0]",
                   "hello 1700000000001", "route f/+ 5", "routes end", "began l 9", "ended l 18446744073709551615",
                   "kick 1 client 77", "released 1", "connected client 1700000000000123", "retained r entry",
-                  "barrier 300", "answer 300", "gap 12", "request 5 kind body", "reply 5 ", "read 128", "leaving"));
+                  "barrier 300", "answer 300", "gap 12", "request 5 kind body", "reply 5 ", "read 128", "leaving",
+                  "group $share/g/f 9 0 0 0 17 4-2 payload", "group $share/g/f 9 3 7 3 0 0-0 -"));
 }
 
 TEST(Envelope, AnotherVersionIsRefused) {
@@ -143,9 +152,11 @@ TEST(Envelope, WhatDoesNotFitIsRefused) {
       std::string("\1\1\x10\1\0\xFF\xFF\xFF\xFF\xFF\xFF\xFFt", 13),  // an expiry that no clock has
       "\1\2\1f\1\1\1\2\xFF\xFF\xFF\xFF\7",                           // a run of very many messages
       std::string("\1\2\1f\1\1\1\2\0\0", 10),                        // of none
-      "\1\4\x8\1f",                                                  // a wish that does not exist
+      "\1\4\x10\1f",                                                 // a wish that does not exist
       std::string("\1\4\1\0", 4),                                    // of no filter
       std::string("\1\x0B\2\1t", 5),                                 // neither present nor gone
+      std::string("\1\x13\4\0\1\1\1\1\1\1f", 11),                    // a note of no kind
+      std::string("\1\x13\0\0\1\1\1\1\1\1f", 11),                    // a hand-out without a message
   };
   for (auto& c : cases) {
     Lines l;

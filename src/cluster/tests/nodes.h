@@ -43,7 +43,7 @@ class Node final : public Receiver, public store::LogsOfPeers {
   std::map<ports::PeerNumber, std::map<std::string, Interest>> wants;
   std::vector<std::string> log;     ///< of what happens to the node, and notices
   std::vector<std::string> others;  ///< as it was last told
-  unsigned joins = 0, fences = 0, compares = 0, loads = 0;
+  unsigned joins = 0, fences = 0, gone = 0, compares = 0, loads = 0;
   std::vector<std::pair<std::string, std::uint64_t>> cleaned;
   std::vector<std::shared_ptr<const ports::PeerBatch>> held;  ///< batches, while `hold`
   std::vector<std::function<void()>> cleaning;                ///< clean-ups under way, while not `cleans`
@@ -102,6 +102,14 @@ class Node final : public Receiver, public store::LogsOfPeers {
   void kick(std::string_view id, std::uint64_t epoch, std::function<void()> released) override {
     log.push_back("kick " + std::string(id) + " " + std::to_string(epoch));
     if (answers_kicks) released();
+  }
+  void peer_gone(ports::PeerNumber) override { ++gone; }
+  void group_note(ports::PeerNumber, ports::GroupNote n) override {
+    log.push_back("note " + n.filter + " " + std::to_string(n.epoch) + " " + std::to_string(n.number) +
+                  (n.message ? " " + std::string(n.message->view().payload) : ""));
+  }
+  void group_asked(std::string_view filter, std::uint64_t epoch, std::function<void(std::string)> answer) override {
+    answer(name + " has of " + std::string(filter) + " " + std::to_string(epoch));
   }
   void connected_elsewhere(std::string_view id, ports::ConnectTime since, bool wins) override {
     log.push_back("connected " + std::string(id) + " " + std::to_string(since.time_since_epoch().count()) +

@@ -165,7 +165,9 @@ TEST(OwnRoutes, TellWhatAllSubscriptionsTogetherWant) {
       {Interest::live, Interest::none, -1},
       {Interest::live, Interest::none, 0},
       {Interest::none, Interest::group, kWantsGroup},
-      {Interest::group, Interest::none, 0},
+      {Interest::none, Interest::owner, kWantsGroup | kWantsOwner},
+      {Interest::group, Interest::none, kWantsOwner},
+      {Interest::owner, Interest::none, 0},
   };
   OwnRoutes own;
   for (auto& s : steps) {
@@ -188,6 +190,16 @@ TEST(PeerRoutes, TellTheBrokerWhatChanges) {
   EXPECT_EQ(r.set(1, "f", 0), std::nullopt);
   EXPECT_EQ(r.set(2, "f", 0), Interest::none);
   EXPECT_EQ(r.size(), 0u);
+}
+
+TEST(PeerRoutes, NoticesOfAGroupGoToItsOwner) {
+  PeerRoutes r;
+  EXPECT_EQ(r.set(1, "$share/g/f", kWantsGroup), Interest::group);
+  EXPECT_EQ(r.set(2, "$share/g/f", kWantsGroup | kWantsOwner), Interest::owner);
+  std::vector<int> readers;
+  r.for_readers("$share/g/f", [&](auto p) { readers.push_back(p); });
+  EXPECT_THAT(readers, ElementsAre(2));
+  EXPECT_EQ(r.set(2, "$share/g/f", kWantsOwner), Interest::none) << "who has no members is nobody to send to";
 }
 
 TEST(PeerRoutes, WhatIsNotNamedAgainIsGone) {

@@ -149,6 +149,32 @@ TEST(RedisSessions, AClaimTellsWhoHadTheSession) {
   EXPECT_FALSE(a.claim("s").present) << "it has waited for its client as long as it said";
 }
 
+TEST(RedisSessions, AMemberTakesAMessageOutOfAGroupThatAnotherNodeHasClaimed) {
+  NEEDS_REDIS();
+  RedisServer server;
+  SessionNode a(server, "a"), b(server, "b");
+  const std::string group = ports::SessionStore::group_session("$share/g/x");
+  SessionChange c;
+  for (std::uint16_t id : {1, 2}) {
+    model::OutboundRecord o;
+    o.packet_id = id;
+    o.sequence = id;
+    o.state = model::OutboundState::sent_qos1;
+    o.filter = "$share/g/x";
+    o.position = {1, id};
+    c.outbound_set.push_back(o);
+  }
+  ASSERT_EQ(a.change(group, a.claim(group).record.epoch, c), error_code{});
+  Claimed member = a.claim("member");
+  ASSERT_EQ(b.claim(group).record.outbound.size(), 2u);
+  c = {};
+  c.group_taken = {{"$share/g/x", 1}};
+  ASSERT_EQ(a.change("member", member.record.epoch, c), error_code{}) << "a still believes that the group is its own";
+  const Claimed at_b = b.claim(group);
+  ASSERT_EQ(at_b.record.outbound.size(), 1u);
+  EXPECT_EQ(at_b.record.outbound[0].packet_id, 2);
+}
+
 TEST(RedisSessions, AForgottenClaimIsMadeAgain) {
   NEEDS_REDIS();
   RedisServer server;
