@@ -7,6 +7,7 @@
 
 #include "app/peer_messages.h"
 #include "base/log.h"
+#include "broker/core.h"
 #include "store/redis_logs.h"
 
 namespace sb::app {

@@ -13,7 +13,7 @@
 
 #include "admin/control.h"
 #include "app/left_behind.h"
-#include "broker/core.h"
+#include "broker/node.h"
 #include "cluster/cluster.h"
 #include "cluster/shard_peers.h"
 #include "redis/replication.h"

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "broker/core.h"
+#include "broker/node.h"
 #include "io/timers.h"
 #include "net/acceptor.h"
 #include "net/shard.h"

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "broker/core.h"
 
 namespace sb::app {
 namespace {

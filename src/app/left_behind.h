@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "broker/core.h"
+#include "broker/node.h"
 #include "cluster/cluster.h"
 #include "io/event_loop.h"
 #include "store/redis_sessions.h"

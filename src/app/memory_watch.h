@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
-#include "broker/core.h"
+#include "broker/node.h"
 #include "io/event_loop.h"
 #include "io/process_memory.h"
 

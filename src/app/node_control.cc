@@ -10,6 +10,8 @@
 #include <optional>
 #include <utility>
 
+#include "broker/core.h"
+
 namespace sb::app {
 
 namespace asio = boost::asio;

@@ -7,7 +7,7 @@
 
 #include "admin/control.h"
 #include "app/drain.h"
-#include "broker/core.h"
+#include "broker/node.h"
 #include "http/control_thread.h"
 #include "io/process_memory.h"
 #include "net/acceptor.h"

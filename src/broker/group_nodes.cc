@@ -3,6 +3,7 @@
 // what a new owner learns of what was under way. group_at_node.cc: the nodes of its members. ADR 17.
 #include <algorithm>
 
+#include "base/fnv.h"
 #include "broker/core.h"
 #include "model/topic.h"
 
@@ -22,8 +23,7 @@ constexpr Millis kLook{20};  // between two looks whether the node is fresh
 
 /// The same in every process.
 std::uint64_t weight(std::string_view filter, std::uint64_t node) {
-  std::uint64_t h = 0xCBF29CE484222325ull ^ node;
-  for (unsigned char c : filter) h = (h ^ c) * 0x100000001B3ull;
+  std::uint64_t h = fnv1a(filter, fnv1a({}) ^ node);
   h = (h ^ h >> 32) * 0x9E3779B97F4A7C15ull;
   return h ^ h >> 29;
 }

@@ -6,6 +6,8 @@
 #include <ctime>
 #include <utility>
 
+#include "base/fnv.h"
+
 namespace sb::cluster {
 namespace {
 
@@ -44,12 +46,8 @@ Cluster::Peer& Cluster::peer(std::string_view name) {
   return p;
 }
 
-/// The same in every process (FNV-1a).
-std::uint64_t Cluster::id_of(std::string_view node) {
-  std::uint64_t h = 0xCBF29CE484222325ull;
-  for (unsigned char c : node) h = (h ^ c) * 0x100000001B3ull;
-  return h;
-}
+/// The same in every process.
+std::uint64_t Cluster::id_of(std::string_view node) { return fnv1a(node); }
 
 void Cluster::again(MonoTime at) {
   if (at != kNever && (!armed() || deadline() > at)) loop_.timers().set(*this, at);

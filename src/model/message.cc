@@ -5,6 +5,8 @@
 #include <cstring>
 #include <new>
 
+#include "base/fnv.h"
+
 namespace sb::model {
 namespace {
 std::string_view put(char*& at, std::string_view bytes) {
@@ -20,22 +22,13 @@ std::uint64_t mixed(std::uint64_t h) {
   return h ^ (h >> 32);
 }
 
-/// FNV-1a.
-std::uint64_t hash_of(std::string_view s) {
-  std::uint64_t h = 0xCBF29CE484222325u;
-  for (unsigned char c : s) h = (h ^ c) * 0x100000001B3u;
-  return h;
-}
-
 }  // namespace
 
 // Both are the same in every process: they are stored with messages. Who makes an id with the hash of another only
 // keeps its own No Local subscriptions from the other's messages.
-std::uint64_t publisher_of(std::string_view client_id) { return mixed(hash_of(client_id)) | 1u; }
+std::uint64_t publisher_of(std::string_view client_id) { return mixed(fnv1a(client_id)) | 1u; }
 
-std::uint64_t identity_of(std::string_view who, std::uint64_t number) {
-  return mixed(mixed(hash_of(who)) + number) | 1u;
-}
+std::uint64_t identity_of(std::string_view who, std::uint64_t number) { return mixed(mixed(fnv1a(who)) + number) | 1u; }
 
 Message::Message(const MessageView& m, char* storage) : view_(m) {
   view_.topic = put(storage, m.topic);

@@ -6,16 +6,16 @@
 
 #include <utility>
 
+#include "base/fnv.h"
+
 namespace sb::store {
 namespace {
 
 constexpr std::size_t kLongest = 200;  // bytes of a name in a key
 constexpr std::size_t kShown = 64;     // of a longer one
 
-/// FNV-1a: the same in every process and version.
 std::uint64_t stable_hash(std::string_view s) {
-  std::uint64_t h = 0xcbf29ce484222325;
-  for (unsigned char c : s) h = (h ^ c) * 0x100000001b3;
+  const std::uint64_t h = fnv1a(s);
   return h ^ (h >> 32);
 }
 

@@ -11,7 +11,6 @@
 #include "ports/log_store.h"
 #include "redis/writer.h"
 #include "store/redis_answers.h"
-#include "store/redis_log_memory.h"
 #include "store/redis_log_reader.h"
 #include "store/redis_log_tail.h"
 
