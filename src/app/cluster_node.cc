@@ -262,6 +262,7 @@ void ClusterNode::on_lost(std::string_view client_id, std::uint64_t epoch) {
 
 void ClusterNode::on_displaced(std::string_view node, std::string_view client_id, std::uint64_t epoch) {
   cluster_->kick(node, client_id, epoch + 1, [] {});
+  if (node == ports::SessionStore::kAnyNode) node_.kick(client_id, epoch + 1, [] {});
 }
 
 void ClusterNode::on_wills_forgotten() {

@@ -167,6 +167,7 @@ class Cluster final : public store::LogPeers,
   void repair_streams();
   std::uint64_t send_barrier(std::vector<std::function<void()>> done);
   void run_barriers();
+  void kick_everywhere(std::string_view client_id, std::uint64_t epoch);
   void run_kicks(bool all_of, ports::PeerNumber peer);
   void on_lost(PeerStream& s) override;
 
@@ -222,6 +223,8 @@ class Cluster final : public store::LogPeers,
   struct Kick {
     ports::PeerNumber peer;
     MonoTime until;
+    std::string client_id;
+    std::uint64_t epoch;
     std::function<void()> released;
   };
   std::map<std::uint64_t, Kick> kicks_;

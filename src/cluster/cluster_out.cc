@@ -133,14 +133,23 @@ void Cluster::on_lost(PeerStream& s) {
 void Cluster::kick(std::string_view node, std::string_view client_id, std::uint64_t epoch,
                    std::function<void()> released) {
   const auto it = numbers_.find(node);
-  if (it == numbers_.end() || !peers_[it->second].out) return released();
+  if (it == numbers_.end() || !peers_[it->second].out) {
+    kick_everywhere(client_id, epoch);
+    return released();
+  }
   const std::uint64_t n = ++last_kick_;
-  kicks_.emplace(n, Kick{it->second, loop_.now() + kKick, std::move(released)});
+  kicks_.emplace(n, Kick{it->second, loop_.now() + kKick, std::string(client_id), epoch, std::move(released)});
   peers_[it->second].out->control([&](EnvelopeWriter& w) { w.kick(n, client_id, epoch); });
   again(loop_.now() + kKick);
 }
 
-/// Those that are late, or all that wait for a node.
+/// Nobody waits for an answer.
+void Cluster::kick_everywhere(std::string_view client_id, std::uint64_t epoch) {
+  to_all([&, n = ++last_kick_](EnvelopeWriter& w) { w.kick(n, client_id, epoch); });
+}
+
+/// Those that are late, or all that wait for a node. Who does not answer may never do so, nor have told the node that
+/// had the client before it.
 void Cluster::run_kicks(bool all_of, PeerNumber peer) {
   for (auto it = kicks_.begin(); it != kicks_.end();) {
     const bool late = it->second.until <= loop_.now();
@@ -149,10 +158,10 @@ void Cluster::run_kicks(bool all_of, PeerNumber peer) {
       continue;
     }
     if (late) stats_.late_kicks.add();
-    auto released = std::move(it->second.released);
     const auto n = it->first;
-    kicks_.erase(it);
-    released();
+    const Kick k = std::move(kicks_.extract(it).mapped());
+    kick_everywhere(k.client_id, k.epoch);
+    k.released();
     it = kicks_.upper_bound(n);
   }
   if (!kicks_.empty()) again(kicks_.begin()->second.until);

@@ -126,7 +126,8 @@ class Peers {
   virtual void change(std::vector<Change> changes, Done<void> done) = 0;
 
   /// This node has claimed the client's session with `epoch`; `node` had it before. `released`: the client is no longer
-  /// connected there, or nobody knows within a fifth of a second.
+  /// connected there, or nobody knows within a fifth of a second. SessionStore::kAnyNode, or one that is no member: all
+  /// are told, and nobody is waited for.
   virtual void kick(std::string_view node, std::string_view client_id, std::uint64_t epoch,
                     std::function<void()> released) = 0;
   /// The client has connected here: a connection of its that another node has from before, with a volatile session,

@@ -83,8 +83,10 @@ class SessionStore {
     /// Only with `durable`; but its epoch, the new one, is above that of a session that the claim ended, too.
     model::SessionRecord record;
     Will will;                  ///< of the session that the claim ended
-    std::string previous_node;  ///< another node that had it connected until now, "" = none
+    std::string previous_node;  ///< another node that had it connected until now, or kAnyNode; "" = none
   };
+  /// Its owner died connected to it, and may not have told the one that had it before: that may be any node.
+  static constexpr std::string_view kAnyNode = "*";
 
   /// Name of the session that a shared group is.
   static std::string group_session(std::string_view filter) { return std::string(1, '\0').append(filter); }

@@ -184,7 +184,10 @@ redis::Target::Taken SessionRow::take_answered(Piece& p, Reply::View r) {
   };
   const auto what = r[0].text();
   a.gone = what == "gone";
-  if (what == "later") again(r[1].text());
+  if (what == "later") {
+    again(r[1].text());
+    a.over = number_of(r[2].text());
+  }
   if (what != "taken") return Taken::yes;
   a.ended = r[1].integer() == 1;
   const Reply::View wills = r[2];
@@ -195,6 +198,7 @@ redis::Target::Taken SessionRow::take_answered(Piece& p, Reply::View r) {
     for (auto& f : filters_of_chunk(chunk.text())) a.filters.push_back(std::move(f));
   again(r[5].text());
   a.since = time(r[6].text());
+  a.over = number_of(r[7].text());
   session_.owned.reset();  // it is not as the image says any more
   return Taken::yes;
 }

@@ -44,6 +44,7 @@ struct TakeAnswer {
   std::uint64_t incarnation = 0;     ///< ended
   std::vector<std::string> filters;  ///< ended
   WallTime since{};                  ///< it was due
+  std::uint64_t over = 0;            ///< epoch from which on nobody owns it: the node that did died connected to it
   std::optional<WallTime> again;     ///< when to look again
 };
 

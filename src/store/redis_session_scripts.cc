@@ -109,6 +109,7 @@ if r[3] then
     if not died then return {'who', owner} end
     if died < never then
       leave(s, died)
+      previous = '*'  -- it may have died before it told the one that had the client before
     else  -- its connection is closed by this: a will without a delay is due
       -- Who has just claimed it gets to work with it: those who fight for one client id take turns.
       local age = ms() - e
@@ -226,24 +227,25 @@ end
 local soon = word(now + 30000)
 if not f['t'] then
   if #unknown > 0 then return {'who', unpack(unknown)} end
-  if #wills > 0 then return {'taken', 0, wills, '0', {}, soon, '0'} end
-  if others then return {'later', soon} end
+  if #wills > 0 then return {'taken', 0, wills, '0', {}, soon, '0', '0'} end
+  if others then return {'later', soon, '0'} end
   return {'gone'}
 end
 local s = parse(f['t'])
-if s.connected then
-  local owner = owner_of(f['o'])
-  local died = death(owner)
-  if owner == me and ARGV[5] == '1' then
-    leave(s, now)
-    redis.call('HSET', key, 't', left(s))
-  elseif died and died < never then
-    -- What its owner still had on the way, or writes when it wakes up, comes too late from here on.
-    leave(s, died)
-    redis.call('HSET', key, 'e', text(math.max(tonumber(f['e']) + 1, ms())), 't', left(s))
-  end
-end
+local owner = owner_of(f['o'])
+local died = s.connected and death(owner)
 if #unknown > 0 then return {'who', unpack(unknown)} end
+local over = '0'
+if s.connected and owner == me and ARGV[5] == '1' then
+  leave(s, now)
+  redis.call('HSET', key, 't', left(s))
+elseif s.connected and died < never then
+  -- What its owner still had on the way, or writes when it wakes up, comes too late from here on. Whoever had the client
+  -- before it may not have been told.
+  leave(s, died)
+  over = text(math.max(tonumber(f['e']) + 1, ms()))
+  redis.call('HSET', key, 'e', over, 't', left(s))
+end
 local again = s.connected and now + math.min(math.max(s.expiry, 300), 3600) * 1000
               or math.min(s.expires, f['w'] and s.due or never)
 local ended = not s.connected and s.expires <= now
@@ -259,10 +261,10 @@ if #wills > 0 or others then again = math.min(again, now + 30000) end
 if ended then
   local left = subscriptions()
   bury()
-  return {'taken', 1, wills, s.inc, left, #wills > 0 and soon or '-', since}
+  return {'taken', 1, wills, s.inc, left, #wills > 0 and soon or '-', since, over}
 end
-if #wills == 0 then return {'later', word(math.min(again, now + 3600000))} end
-return {'taken', 0, wills, '0', {}, word(math.min(again, now + 3600000)), since}
+if #wills == 0 then return {'later', word(math.min(again, now + 3600000)), over} end
+return {'taken', 0, wills, '0', {}, word(math.min(again, now + 3600000)), since, over}
 )";
 
 constexpr std::string_view kFired = R"(

@@ -30,7 +30,8 @@ class SessionWatcher {
   /// Another node owns the session, above this epoch: whoever is connected to it here has to go.
   virtual void on_lost(std::string_view client_id, std::uint64_t epoch) = 0;
   /// Two nodes have claimed a session, since Redis had forgotten one claim: `node` has lost it to this node, and has to
-  /// be told; its epoch was this one, so that a kick with a higher one holds there.
+  /// be told; its epoch was this one, so that a kick with a higher one holds there. SessionStore::kAnyNode: whoever has
+  /// it, this node as well.
   virtual void on_displaced(std::string_view node, std::string_view client_id, std::uint64_t epoch) = 0;
   /// Redis has forgotten wills that are kept there for this node (keep_will): all of them are to be kept again.
   virtual void on_wills_forgotten() {}

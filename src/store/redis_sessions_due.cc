@@ -67,6 +67,7 @@ void RedisSessions::look(const std::string& client_id, const std::shared_ptr<Tak
   job->now = taking->now;
   job->nonce = next_nonce_++;
   job->done = [this, client_id, taking, then = std::move(then)](TakeAnswer&& a) {
+    if (a.over && watcher_ && !client_id.starts_with('\0')) watcher_->on_displaced(kAnyNode, client_id, a.over - 1);
     for (auto& w : a.wills)
       taking->found.emplace_back(a.since, Due{client_id, register_will(client_id, std::move(w)), false});
     if (a.ended) {

@@ -189,9 +189,19 @@ TEST_F(Bus, KicksAreAnsweredOrLate) {
   ASSERT_TRUE(nodes.until([&] { return released; }));
   EXPECT_GE(nodes[0].loop.now() - begin, Cluster::kKick - Millis(5));
   EXPECT_EQ(nodes[0].cluster.stats().late_kicks.get(), 1u);
-  released = false;
-  nodes[0].cluster.kick("nobody", "client", 8, [&] { released = true; });
-  EXPECT_TRUE(released);
+  const auto twice = ElementsAre("kick client 7", "kick client 8", "kick client 8");
+  EXPECT_TRUE(nodes.until([&] { return nodes[1].log.size() == 3 && nodes[2].log.size() == 1; }));
+  EXPECT_THAT(nodes[1].log, twice);
+  EXPECT_THAT(nodes[2].log, ElementsAre("kick client 8")) << "b may not have told who had the client before it";
+  for (std::string nobody : {"nobody", "*"}) {
+    nodes[1].log.clear();
+    nodes[2].log.clear();
+    released = false;
+    nodes[0].cluster.kick(nobody, "client", 9, [&] { released = true; });
+    EXPECT_TRUE(released);
+    EXPECT_TRUE(nodes.until([&] { return nodes[1].log.size() == 1 && nodes[2].log.size() == 1; }));
+    EXPECT_THAT(nodes[2].log, ElementsAre("kick client 9"));
+  }
 }
 
 TEST_F(Bus, ConnectedAndRetainedAreTold) {

@@ -79,14 +79,19 @@ TEST(RedisSessionsDue, OwnersThatLiveAndOwnersThatAreDead) {
   RedisServer server;
   SessionNode a(server, "a"), b(server, "b");
   const WallTime t = now();
-  a.claim("s", false, "gone", 5000);
+  const std::uint64_t epoch = a.claim("s", false, "gone", 5000).record.epoch;
   for (int hours = 1; hours < 5; ++hours) EXPECT_EQ(text(b.due(t + Seconds(3600 * hours))), "") << "a lives";
   const WallTime death = t + Seconds(3600 * 4);
   b.life.deaths[{"a", 7}] = death;
+  EXPECT_TRUE(b.displaced.empty());
   EXPECT_EQ(text(b.due(t + Seconds(3600 * 5))), "s will=gone") << "its connection ended with the node";
+  ASSERT_EQ(b.displaced.size(), 1u) << "a may have died before it told who had the client before";
+  EXPECT_EQ(b.displaced[0].substr(0, 4), "* s ");
+  EXPECT_GE(std::stoull(b.displaced[0].substr(4)), epoch);
   EXPECT_EQ(text(b.due(death + Seconds(4999))), "");
   EXPECT_EQ(text(b.due(death + Seconds(3600 * 2))), "s ended");
   EXPECT_FALSE(b.claim("s").present);
+  EXPECT_EQ(b.displaced.size(), 1u);
 }
 
 TEST(RedisSessionsDue, TheNextRunOfANodeEndsWhatTheLastOneLeft) {

@@ -142,10 +142,14 @@ TEST(RedisSessions, AClaimTellsWhoHadTheSession) {
   c.life.deaths[{"b", 7}] = now() - Seconds(10);
   Claimed at_c = c.claim("s");
   EXPECT_TRUE(at_c.present);
-  EXPECT_EQ(at_c.previous_node, "");
+  EXPECT_EQ(at_c.previous_node, "*") << "b may have died before it told a";
   ASSERT_NE(at_c.will.record.message, nullptr);
   EXPECT_EQ(at_c.will.record.message->view().payload, "will of b");
-  a.life.deaths[{"c", 7}] = now() - Seconds(100);
+  SessionChange left;
+  left.left = {now() + Seconds(100), kNoExpiry};
+  ASSERT_EQ(c.change("s", at_c.record.epoch, std::move(left)), error_code{});
+  EXPECT_EQ(b.claim("s").previous_node, "") << "whoever had it has let go of it";
+  a.life.deaths[{"b", 7}] = now() - Seconds(100);
   EXPECT_FALSE(a.claim("s").present) << "it has waited for its client as long as it said";
 }
 
