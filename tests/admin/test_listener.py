@@ -11,12 +11,23 @@ import pytest
 from lib import broker as brokers
 from lib.admin import Admin, Response
 from lib.marks import V5
+from tools.cluster.process import wait_until
 
+SOON = 20  # seconds
 REQUEST = b"GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 def raw(admin: Admin) -> socket.socket:
     return socket.create_connection(admin.address, timeout=30)
+
+
+def held(admin: Admin) -> list[int]:
+    """Bytes that the listener has not read yet, of each connection that it holds open (Linux: proc(5), net/tcp)."""
+    local = f":{admin.address[1]:04X}"
+    with open("/proc/net/tcp") as table:
+        rows = [row.split() for row in table]
+    open_, closed_by_peer = "01", "08"
+    return [int(row[4].split(":")[1], 16) for row in rows if row[1].endswith(local) and row[3] in (open_, closed_by_peer)]
 
 
 def answer(sock: socket.socket) -> Response:
@@ -156,11 +167,12 @@ def test_too_many_connections(start):
     assert admin.node()["state"] == "serving"
     for sock in idle:
         sock.close()
+    wait_until(lambda: held(admin) == [], SOON, lambda: f"{len(held(admin))} connections are left")
 
     busy = [raw(admin) for _ in range(64)]
     for sock in busy:
         sock.sendall(REQUEST[:-1])
-    time.sleep(1)  # until all that was read: nobody of them is idle then
+    wait_until(lambda: held(admin) == [0] * 64, SOON, lambda: f"not read: {held(admin)}")  # nobody is idle then
     late = raw(admin)
     late.sendall(REQUEST)
     late.settimeout(1)
