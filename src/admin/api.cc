@@ -158,6 +158,7 @@ void Api::health(const Request& r, const Parts&, const Reply& reply) const {
       out["version"] = s->version;
       out["uptime"] = s->uptime.count();
       out["store"] = json::object{{"state", s->store_problem.empty() ? "up" : "down"}, {"reason", s->store_problem}};
+      if (s->shared) out["acknowledgement"] = acknowledgement_json(*s->shared);
     }
     say(reply, reason.empty() ? 200 : 503, out);
   });

@@ -110,6 +110,8 @@ struct SharedStatus {
   ClusterStatus cluster;
   LogsStatus logs;
   std::vector<RedisServer> redis;
+  std::string acknowledged;       ///< what an acknowledgement means, in words
+  std::vector<std::string> weak;  ///< what makes it worth less at present, each with its remedy
 };
 
 struct NodeStatus {

@@ -81,6 +81,10 @@ SharedStatus shared_status(const json::object& o) {
           {text_of(m, "address"), text_of(m, "state"), number_of(m, "behind"), number_of(m, "seconds")});
     });
   });
+  const auto& acknowledgement = object_of(o, "acknowledgement");
+  s.acknowledged = text_of(acknowledgement, "means");
+  for (auto& why : array_of(acknowledgement, "weak"))
+    if (why.is_string()) s.weak.emplace_back(why.get_string());
   return s;
 }
 

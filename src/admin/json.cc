@@ -84,6 +84,10 @@ json::array redis_json(const std::vector<RedisServer>& servers) {
 
 }  // namespace
 
+json::object acknowledgement_json(const SharedStatus& s) {
+  return {{"means", s.acknowledged}, {"weak", to_json(s.weak)}};
+}
+
 json::object to_json(const std::string& node, const NodeStatus& s) {
   json::array listeners;
   for (auto& l : s.listeners)
@@ -113,6 +117,7 @@ json::object to_json(const std::string& node, const NodeStatus& s) {
                              {"waiting", logs.waiting},
                              {"oldest", logs.oldest.count()}};
   out["redis"] = redis_json(s.shared->redis);
+  out["acknowledgement"] = acknowledgement_json(*s.shared);
   return out;
 }
 

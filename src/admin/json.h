@@ -16,6 +16,7 @@ std::string_view version_text(std::uint8_t version);
 std::string time_text(WallTime t);
 
 boost::json::object to_json(const std::string& node, const NodeStatus& s);
+boost::json::object acknowledgement_json(const SharedStatus& s);
 boost::json::object to_json(const std::string& node, const model::ClientInfo& c);
 boost::json::object to_json(const std::string& node, const DrainState& s);
 boost::json::array to_json(const std::vector<std::string>& names);

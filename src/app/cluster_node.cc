@@ -31,13 +31,15 @@ store::RedisCluster ClusterNode::make(io::EventLoop& loop, redis::Writer& writer
   struct Owned {
     Owned(io::EventLoop& l, redis::Writer& w, const store::RedisKeys& k, const cluster::Options& o,
           cluster::Receiver& r)
-        : cluster(l, w, k, o, r), watch(l, w.client()) {}
+        : cluster(l, w, k, o, r), watch(l, w.client()), guarantee(w, watch) {}
     cluster::Cluster cluster;
     redis::ReplicationWatch watch;
+    store::RedisGuarantee guarantee;
   };
   auto owned = std::make_shared<Owned>(loop, writer, keys, options_, receiver);
   cluster_ = &owned->cluster;
   watch_ = &owned->watch;
+  guarantee_ = &owned->guarantee;
   return {this, cluster_, this, this, std::move(owned)};
 }
 
@@ -47,6 +49,7 @@ void ClusterNode::join(const store::RedisStores& stores) {
   cluster_->set_logs(stores.logs);
   cluster_->start();
   watch_->start();
+  guarantee_->start();
   look();
 }
 
@@ -187,6 +190,8 @@ void ClusterNode::look() {
     auto& server = seen.status.redis.emplace_back(admin::RedisServer{r.address, r.role, r.problem, {}});
     for (auto& m : r.replicas) server.replicas.push_back({m.address, m.state, m.behind, m.seconds});
   }
+  seen.status.acknowledged = guarantee_->means();
+  seen.status.weak = guarantee_->weak();
   seen.others = cluster_->expected();
   seen.lease_until = cluster_->lease_until();
   seen.heard = cluster_->read_at();

@@ -18,6 +18,7 @@
 #include "cluster/shard_peers.h"
 #include "redis/replication.h"
 #include "store/redis.h"
+#include "store/redis_guarantee.h"
 
 namespace sb::app {
 
@@ -103,7 +104,8 @@ class ClusterNode final : cluster::Receiver, store::NodeLife, store::RetainedPee
   /// Lives of nodes that are over, or of which nobody has heard: since when that is known here.
   mutable std::map<std::pair<std::string, std::uint64_t>, std::pair<WallTime, bool>, std::less<>> ends_;
   cluster::Cluster* cluster_ = nullptr;       ///< the stores have it
-  redis::ReplicationWatch* watch_ = nullptr;  ///< and this
+  redis::ReplicationWatch* watch_ = nullptr;  ///< and these
+  store::RedisGuarantee* guarantee_ = nullptr;
   OnRequest on_request_;
   std::vector<std::function<void()>> again_;  ///< to be asked once more with the next look
   struct Look final : io::Timer {

@@ -109,6 +109,10 @@ void add_cluster(const json::object& n, ReportTable& t) {
            : role.empty()   ? ""
                             : ", " + role + replicas_text(array_of(r, "replicas")));
   });
+  const auto& acknowledgement = object_of(n, "acknowledgement");
+  if (const std::string means = text_of(acknowledgement, "means"); !means.empty()) t.line("ack means", "{}", means);
+  for (auto& why : array_of(acknowledgement, "weak"))
+    if (why.is_string()) t.line("", "but {}", std::string_view(why.get_string()));
 }
 
 std::string node_text(const json::object& n) {

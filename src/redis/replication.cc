@@ -67,19 +67,24 @@ Replication parse_replication(std::string_view info) {
   return out;
 }
 
+std::map<Endpoint, std::uint16_t> primaries(const Topology& t) {
+  std::map<Endpoint, std::uint16_t> out;
+  const Endpoint* last = nullptr;
+  for (std::size_t slot = 0; slot < kSlots; ++slot) {
+    const Endpoint* e = t.primary(static_cast<std::uint16_t>(slot));
+    if (e && e != last) out.emplace(*e, static_cast<std::uint16_t>(slot));
+    last = e;
+  }
+  return out;
+}
+
 ReplicationWatch::~ReplicationWatch() {
   *alive_ = false;
   loop_.timers().cancel(*this);
 }
 
 void ReplicationWatch::on_timer() {
-  std::map<Endpoint, std::uint16_t> primaries;  // with one slot that each of them has
-  const Endpoint* last = nullptr;
-  for (std::size_t slot = 0; slot < kSlots; ++slot) {
-    const Endpoint* e = client_.topology().primary(static_cast<std::uint16_t>(slot));
-    if (e && e != last) primaries.emplace(*e, static_cast<std::uint16_t>(slot));
-    last = e;
-  }
+  const auto primaries = redis::primaries(client_.topology());
   std::vector<Replication> now;
   for (auto& [e, slot] : primaries) {
     const std::string address = e.text();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -29,6 +30,9 @@ struct Replication {
 
 /// Role and replicas from the text of INFO; what is missing there stays empty.
 Replication parse_replication(std::string_view info);
+
+/// The primaries that are known, each with one slot that it has.
+std::map<Endpoint, std::uint16_t> primaries(const Topology& t);
 
 /// Asks every primary now and then who replicates it. It waits for nobody: who does not answer has a problem. Owner:
 /// the loop's thread.

@@ -4,28 +4,16 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <map>
 #include <memory>
 #include <utility>
 
-#include "base/log.h"
+#include "store/redis_guarantee.h"
 #include "store/redis_keys.h"
 
 namespace sb::store {
 namespace {
 
 using redis::Outcome;
-using Settings = std::map<std::string, std::string, std::less<>>;
-
-Settings settings_of(const redis::Reply::View& v) {
-  Settings all;
-  for (auto at = v.begin(); at != v.end(); ++at) {
-    std::string name((*at).text());
-    if (++at == v.end()) break;
-    all[std::move(name)] = (*at).text();
-  }
-  return all;
-}
 
 /// The value of a line `name:value` of INFO.
 std::string_view info(std::string_view text, std::string_view name) {
@@ -45,14 +33,13 @@ bool version_below(std::string_view version, int major, int minor) {
 }
 
 /// Why it cannot be used, "" = it can.
-std::string judge(const RedisOptions& o, const std::string& version, const Settings* config) {
+std::string judge(const RedisOptions& o, const std::string& version, const RedisSettings* config) {
   using Concern = RedisOptions::Concern;
   if (version_below(version, 6, 2)) return fmt::format("Redis {} is too old: 6.2 or later is needed", version);
   if (!config) {
     if (o.concern == Concern::fsync)
       return "store.write_concern: fsync needs to know that Redis has appendfsync = always, and CONFIG GET is refused: "
              "allow it (ACL: +config|get), or choose replica";
-    log::warn("redis settings are not known, since CONFIG GET is refused url={}", o.url.text());
     return {};
   }
   auto is = [&](std::string_view name, std::string_view value) {
@@ -62,16 +49,6 @@ std::string judge(const RedisOptions& o, const std::string& version, const Setti
   if (o.concern == Concern::fsync && !(is("appendonly", "yes") && is("appendfsync", "always")))
     return "store.write_concern: fsync needs a Redis with appendonly = yes and appendfsync = always; set them, or "
            "choose replica or primary";
-  if (!is("maxmemory-policy", "noeviction") && !is("maxmemory", "0"))
-    log::warn("redis may throw stored messages away when its memory is full: set maxmemory-policy to noeviction");
-  if (!is("appendonly", "yes"))
-    log::warn(
-        "redis has appendonly off: a primary that is restarted before a failover comes back empty, and its "
-        "replicas with it");
-  if (o.concern == Concern::replica && is("min-replicas-to-write", "0"))
-    log::warn(
-        "redis has min-replicas-to-write = 0: a primary that is cut off goes on taking writes; set it to 1, and "
-        "min-replicas-max-lag to 2");
   return {};
 }
 
@@ -88,7 +65,7 @@ void check_redis(redis::Client& client, const RedisOptions& options, std::functi
     std::string version(info(o.value().text(), "redis_version"));
     client.call({"CONFIG", "GET", "*"}, key, options.wait, [options, version, done](Outcome& config) {
       if (!config.done()) return done(judge(options, version, nullptr), false);
-      const Settings settings = settings_of(config.value());
+      const RedisSettings settings = settings_of(config.value());
       done(judge(options, version, &settings), false);
     });
   });

@@ -7,8 +7,8 @@
 
 namespace sb::store {
 
-/// Asks Redis how it is set, and warns of what makes an acknowledgement worth less (PROTOCOLS 14). `done`: why it
-/// cannot be used so, "" = it can; and whether that may pass.
+/// Asks Redis which version it is and how it is set. `done`: why it cannot be used so, "" = it can; and whether that
+/// may pass. What only makes an acknowledgement worth less: RedisGuarantee.
 void check_redis(redis::Client& client, const RedisOptions& options, std::function<void(std::string, bool)> done);
 
 }  // namespace sb::store

@@ -107,6 +107,27 @@ def test_status_of_all_from_any(cluster, mqtt, topic):
     assert admin.get("/api/v1/status", node="n4").status == 404
 
 
+def test_what_an_acknowledgement_means(cluster):
+    """What makes it worth less is named with its remedy, by each node, until it is mended."""
+    server = cluster.redis.primary()
+    def weak(i: int) -> list[str]:
+        health = admin_of(cluster, i).get("/health").json["acknowledgement"]
+        assert health["means"].startswith("the primary of Redis")
+        assert status(admin_of(cluster, (i + 1) % 3))[i]["acknowledgement"]["means"] == health["means"]
+        return [why for why in health["weak"] if "maxmemory-policy" in why]
+
+    assert [weak(i) for i in range(3)] == [[]] * 3
+    server.ask("CONFIG", "SET", "maxmemory", "1gb", "maxmemory-policy", "allkeys-lru")
+    try:
+        wait_until(lambda: all(weak(i) for i in range(3)), SOON, "nobody has noticed")
+        assert weak(0) == ["redis %s:%d: maxmemory-policy is allkeys-lru: it may throw stored messages away when its memory is full; "
+                           "set it to noeviction" % server.announced]
+        assert "            but redis" in admin_of(cluster, 1).ctl("status").stdout
+    finally:
+        server.ask("CONFIG", "SET", "maxmemory", "0", "maxmemory-policy", "noeviction")
+    wait_until(lambda: not any(weak(i) for i in range(3)), SOON, "it is still said")
+
+
 def test_logs_and_messages(cluster, mqtt, topic):
     durable = mqtt.at(cluster.at(0)).connect(V5, f"{topic}-d", clean=False, expiry=100)
     durable.subscribe(topic, qos=1)

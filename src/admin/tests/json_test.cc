@@ -55,6 +55,8 @@ NodeStatus among_others() {
   c.gaps = 6;
   shared.logs = {1, 2, 3, 4, Millis(5)};
   shared.redis = {{"r1:6379", "primary", "", {{"r2:6379", "online", 10, 1}}}, {"r3:6379", "", "not connected", {}}};
+  shared.acknowledged = "somebody has it";
+  shared.weak = {"he forgets", "and is alone"};
   return s;
 }
 
@@ -65,6 +67,8 @@ TEST(AdminJson, AStatusSaysTheSameToAnotherNode) {
     EXPECT_EQ(json::serialize(to_json("n1", heard)), json::serialize(said));
   }
   EXPECT_EQ(to_json("n1", among_others()).at("redis").at(0).at("replicas").at(0).at("behind"), 10);
+  EXPECT_EQ(json::serialize(to_json("n1", among_others()).at("acknowledgement")),
+            R"({"means":"somebody has it","weak":["he forgets","and is alone"]})");
   EXPECT_FALSE(to_json("n1", alone()).contains("cluster"));
   const NodeStatus never = node_status(object(R"({"cluster":{"bus":{"heard":null}}})"));
   EXPECT_LT(never.shared->cluster.heard, Millis(0));
@@ -88,7 +92,7 @@ TEST(AdminJson, WhatAnotherVersionSaysDoesNoHarm) {
   for (const char* text :
        {"{}", R"({"uptime":-1,"state":7,"store":"x","memory":[],"listeners":{},"connections":"3","cluster":5})",
         R"({"state":"new","listeners":[1,{"kind":2}],"cluster":{"members":[1,{}],"lease":18446744073709551615},
-            "redis":[{"replicas":[[]]}],"logs":[]})",
+            "redis":[{"replicas":[[]]}],"logs":[],"acknowledgement":{"weak":[7]}})",
         R"({"uptime":1e999,"connected_since":"tomorrow","protocol":6,"subscriptions":99999999999})"}) {
     const NodeStatus s = node_status(object(text));
     EXPECT_EQ(s.state, NodeState::serving) << text;

@@ -90,7 +90,8 @@ TEST(CtlText, StatusInACluster) {
         {"address":"r2:6379","state":"online","behind":14,"seconds":1},
         {"address":"r3:6379","state":"wait_bgsave","behind":0,"seconds":0}]},
         {"address":"r4:6379","role":"","reason":"not connected","replicas":[]},
-        {"address":"r5:6379","role":"primary","reason":"","replicas":[]}])"),
+        {"address":"r5:6379","role":"primary","reason":"","replicas":[]}],
+      "acknowledgement":{"means":"somebody has it","weak":["he forgets",5,"is alone"]})"),
       "cluster     main, member with epoch 1795398486702, lease for 4.2 s\n"
       "members     n2 (epoch 7), n3 (epoch 8, 950 B wait for Redis, up to 1.5 MiB unread); lost: n4, n5\n"
       "routes      2 filters wanted here, 3 elsewhere\n"
@@ -99,7 +100,10 @@ TEST(CtlText, StatusInACluster) {
       "redis       r1:6379, primary; replicas r2:6379 (online, 14 B behind, heard 1 s ago), r3:6379 (wait_bgsave, "
       "0 B behind, heard 0 s ago)\n"
       "redis       r4:6379: not connected\n"
-      "redis       r5:6379, primary; no replicas\n");
+      "redis       r5:6379, primary; no replicas\n"
+      "ack means   somebody has it\n"
+      "            but he forgets\n"
+      "            but is alone\n");
   EXPECT_EQ(status_of(R"("cluster":{"bus":{"heard":null}})"),
             "cluster     , not a member, no lease, holds acknowledgements back\n"
             "members     no others\n"
