@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The relays: each line is cut, delayed and healed for itself, and bytes neither get lost nor out of order."""
+import os
 import socket
 import subprocess
 import sys
@@ -220,3 +221,17 @@ def test_who_connects_is_known(network, echo):
     other.communicate(b"\n")
     mine.close()
     until(lambda: network.connections(OUTSIDE, "s") + network.connections("other", "s") == 0)
+
+
+def test_who_connects_may_be_introduced_later(network, echo):
+    mine = socket.create_connection(network.relay("s", echo.address), SOON)
+    assert talk(mine, b"m") == b"m"
+    assert network.connections(OUTSIDE, "s") == 1
+    network.parties.introduce("me", os.getpid)
+    assert network.connections("me", "s") == 1
+    network.cut(["me"], ["s"])
+    mine.sendall(b"n")
+    assert silent(mine)
+    network.heal()
+    assert receive(mine, 1) == b"n"
+    mine.close()

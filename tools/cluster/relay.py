@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from .parties import Parties
+from .parties import OUTSIDE, Parties
 
 RETRANSMISSION = 0.2  # seconds: what the loss of a packet costs TCP at least; the next one twice that, and so on
 ATTEMPTS = 4          # so many in a row get lost at most
@@ -153,9 +153,17 @@ class _Flow:
 
 
 class _Connection:
-    def __init__(self, client: str, server: str, near: _End):
-        self.client, self.server, self.near, self.far = client, server, near, _End()
+    def __init__(self, parties: Parties, ends: tuple[Address, Address], server: str, near: _End):
+        self._parties, self._ends, self._client = parties, ends, OUTSIDE
+        self.server, self.near, self.far = server, near, _End()
         self.flows: tuple[_Flow, _Flow] | None = None
+
+    @property
+    def client(self) -> str:
+        """A process that has just been started may connect before it is known: then it is recognized later."""
+        if self._client == OUTSIDE:
+            self._client = self._parties.who(*self._ends)
+        return self._client
 
 
 class Network:
@@ -246,7 +254,7 @@ class Network:
         """Makes the other half of a connection, as soon as packets pass both ways, as TCP needs it."""
         self._connections.add(connection)
         near, far = connection.near, connection.far
-        ends = connection.client, connection.server
+        ends = connection.client, connection.server  # in time: who ends soon is not found any more
         while self.line(*ends).cut or self.line(*reversed(ends)).cut:
             await asyncio.sleep(0.02)
         await asyncio.sleep(self.line(*ends).lateness() + self.line(*reversed(ends)).lateness())
@@ -274,8 +282,8 @@ class _Near(_End):
         super().connection_made(transport)
         # Not at once: asyncio begins to read after this call, whatever was said in it (Python before 3.11.5).
         asyncio.get_running_loop().call_soon(transport.pause_reading)
-        client = self._network.parties.who(transport.get_extra_info("peername"), transport.get_extra_info("sockname"))
-        self._connection = _Connection(client, self._server, self)
+        ends = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
+        self._connection = _Connection(self._network.parties, ends, self._server, self)
         self._joining = asyncio.ensure_future(self._network.join(self._connection, self._target))
 
     def connection_lost(self, error) -> None:
