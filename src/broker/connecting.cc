@@ -119,7 +119,8 @@ void Core::session_claimed(ClientKey k, OpenRequest r, result<SessionStore::Clai
     if (full) counters.refused_sessions.add();
     return channel->opened(nullptr, false, full ? Reason::quota_exceeded : Reason::server_unavailable);
   }
-  if (Extra& e = extra(k.slot); e.kicked > claimed->record.epoch) {
+  const std::uint64_t epoch = claimed->record.epoch;  // 0: there is no session that anybody could have taken
+  if (Extra& e = extra(k.slot); epoch > 0 && e.kicked > epoch) {
     counters.takeovers.add();
     e.stale = true;
     return channel->shut_down(Reason::session_taken_over, Ending::taken_over);

@@ -421,6 +421,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void audit_group(DurableGroup& g);
   void nodes_answered(DurableGroup& g, const ports::Peers::GroupReplies& replies, std::uint64_t asked);
   void begin_owning(DurableGroup& g);
+  void forget_passed(DurableGroup& g);
   void lose_group(DurableGroup& g);
   bool had_before(DurableGroup& g, const ports::StoredMessage& m);
   void give_up_peer(DurableGroup& g, ports::PeerNumber peer);
@@ -508,9 +509,10 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   StringMap<ports::LogId> group_logs_;                                               ///< of them, by filter
   static constexpr std::uint64_t kAudit = 5;  ///< ticks that a node may keep messages before it is asked
   std::uint64_t group_ticks_ = 0;
-  std::vector<ports::LogId> waiting_groups_;  ///< until this node is fresh
+  std::set<ports::LogId> waiting_groups_;  ///< until this node is fresh
   Wake group_wake_;
-  std::vector<ports::LogId> retry_groups_, dirty_groups_;
+  std::set<ports::LogId> retry_groups_;  ///< with the next tick
+  std::vector<ports::LogId> dirty_groups_;
   std::uint64_t burials_ = 0;                                    ///< of this node
   std::vector<std::pair<ports::LogId, mqtt::PacketId>> unsure_;  ///< whether a member has it the store has to say
   std::vector<GroupMail> group_mail_;                            ///< by shard

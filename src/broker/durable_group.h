@@ -46,6 +46,7 @@ struct DurableGroup {
     session::PacketId id = 0;   ///< of the group's session; 0 = it has not been read here as the owner
     ClientKey member;           ///< another node, too, at the owner
     std::uint64_t number = 0;   ///< GroupNote::number
+    std::uint64_t since = 0;    ///< tick of the hand-out, at the owner
     std::size_t bytes = 0;      ///< that another node has
     model::MessagePtr message;  ///< of another owner's group, so that it can go to another member here
   };

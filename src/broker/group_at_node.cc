@@ -15,7 +15,10 @@ using What = GroupAnswer::What;
 std::string Core::group_asked(const std::string& filter, std::uint64_t epoch) {
   DurableGroup* g = find_group(filter);
   if (!g) return {};
-  if (g->session && g->session->epoch < epoch) lose_group(*g);
+  if (g->session && g->session->epoch < epoch) {
+    lose_group(*g);
+    retry_groups_.insert(g->log);  // whoever claimed it may have died since
+  }
   if (g->session) return {};
   if (epoch > g->owner_epoch) {
     g->owner_epoch = epoch;
@@ -45,7 +48,11 @@ void Core::answer_owner(DurableGroup& g, What what, Position p, std::uint64_t nu
 }
 
 void Core::take_for_members(DurableGroup& g, const GroupNote& note) {
-  if (g.out.contains(note.position)) return;
+  if (auto has = g.out.find(note.position); has != g.out.end()) {  // the owner did not hear that a member has it
+    has->second.number = note.number;
+    if (!has->second.message) has->second.message = note.message;
+    return;
+  }
   if (g.full) return answer_owner(g, What::no_room, note.position, note.number);
   if (give_to_member(g, note.position, note.message, note.number)) return;
   g.full = true;
@@ -56,7 +63,7 @@ void Core::take_for_members(DurableGroup& g, const GroupNote& note) {
 bool Core::give_to_member(DurableGroup& g, Position p, const model::MessagePtr& m, std::uint64_t number) {
   GroupDelivery d{static_cast<std::uint32_t>(shard_), g.log, 1, p, m, {}};
   if (!pick_for_group(g, hash_bytes(m->view().topic), true, d.member)) return false;
-  g.out[p] = {0, d.member.client, number, 0, m};
+  g.out[p] = {0, d.member.client, number, 0, 0, m};
   ++g.loads[d.member.client.packed()].out;
   to_member(std::move(d));
   return true;

@@ -2,6 +2,7 @@
 // Shared groups with durable members over several nodes: who owns a group, what the owner gives to other nodes, and
 // what a new owner learns of what was under way. group_at_node.cc: the nodes of its members. ADR 17.
 #include <algorithm>
+#include <set>
 
 #include "base/fnv.h"
 #include "broker/core.h"
@@ -141,7 +142,8 @@ void Core::adopt_group(DurableGroup& g, const ports::Peers::GroupReplies& replie
     load.members = part->members;
     load.heard = group_ticks_;
     for (auto& p : part->held)
-      if (!g.done.contains(p) && g.out.try_emplace(p, DurableGroup::Out{0, member, 0, 0, nullptr}).second) ++load.out;
+      if (!g.done.contains(p) && g.out.try_emplace(p, DurableGroup::Out{0, member, 0, group_ticks_, 0, nullptr}).second)
+        ++load.out;
   }
 }
 
@@ -156,7 +158,17 @@ void Core::begin_owning(DurableGroup& g) {
       g.set_ready(id);
   });
   for (PacketId id : done) end_of_group(g, id);
+  if (g.upto <= g.cursor().next) {
+    g.upto = {};
+    g.open.clear();
+  }
+  forget_passed(g);
   join_group(g);
+}
+
+/// What the record knows to be done: nobody has to be told of it any more.
+void Core::forget_passed(DurableGroup& g) {
+  absl::erase_if(g.done, [&](const Position& p) { return p <= g.cursor().next; });
 }
 
 /// True when the message was done under an owner before.
@@ -168,7 +180,7 @@ bool Core::had_before(DurableGroup& g, const ports::StoredMessage& m) {
   };
   bool was = had(m.position);
   if (m.known)
-    for (auto& p : *m.known) was |= had(p);
+    for (auto& p : *m.known) was |= p.generation == g.upto.generation ? had(p) : g.done.erase(p) > 0;
   if (m.position >= g.upto) {
     g.upto = {};
     g.open.clear();
@@ -206,13 +218,14 @@ void Core::groups_lost() {
   for (auto& [log, g] : durable_groups_) {
     lose_group(*g);
     g->claiming = false;
-    retry_groups_.push_back(log);
+    g->forgotten = 0;  // the owner counts anew
+    retry_groups_.insert(log);
   }
 }
 
 bool Core::may_hand_out(ports::LogId log) {
   if (!stores_.peers || stores_.peers->fresh()) return true;
-  waiting_groups_.push_back(log);
+  waiting_groups_.insert(log);
   if (!group_wake_.armed()) loop_.timers().set(group_wake_, loop_.now() + kLook);
   return false;
 }
@@ -222,10 +235,7 @@ void Core::wake_groups() {
     if (!group_wake_.armed()) loop_.timers().set(group_wake_, loop_.now() + kLook);
     return;
   }
-  auto waiting = std::exchange(waiting_groups_, {});
-  std::sort(waiting.begin(), waiting.end());
-  waiting.erase(std::unique(waiting.begin(), waiting.end()), waiting.end());
-  for (ports::LogId log : waiting) pump_group(log);
+  for (ports::LogId log : std::exchange(waiting_groups_, {})) pump_group(log);
 }
 
 // ---------------------------------------------------------------- the owner and other nodes
@@ -308,15 +318,15 @@ void Core::tell_stored(DurableGroup& g, const absl::flat_hash_map<PeerNumber, st
   }
 }
 
-/// Nodes that have messages and say nothing may never have got them, or not have been heard: once in a while they are
-/// asked what they have.
+/// A node that has had a message for long may never have got it, or not have been heard: once in a while all are asked
+/// what they have.
 void Core::audit_group(DurableGroup& g) {
   if (!g.owns() || !stores_.peers) return;
-  bool silent = false;
+  const bool silent = std::any_of(g.out.begin(), g.out.end(), [&](auto& out) {
+    return out.second.member.is_peer() && out.second.since + kAudit <= group_ticks_;
+  });
   for (auto& [member, load] : g.loads) {
-    if (!ClientKey::unpack(member).is_peer() || load.heard + kAudit > group_ticks_) continue;
-    silent |= load.out > 0;
-    if (!load.full) continue;
+    if (!ClientKey::unpack(member).is_peer() || load.heard + kAudit > group_ticks_ || !load.full) continue;
     GroupDelivery question{static_cast<std::uint32_t>(shard_), g.log, 0, {}, {}, {}};
     question.member.client = ClientKey::unpack(member);
     to_node(g, std::move(question));
@@ -333,6 +343,18 @@ void Core::audit_group(DurableGroup& g) {
 }
 
 void Core::nodes_answered(DurableGroup& g, const ports::Peers::GroupReplies& replies, std::uint64_t asked) {
+  // One that says nothing and has no members any more is gone, or has nobody whom it could have given them to.
+  std::set<PeerNumber> gone;
+  for (auto& [p, out] : g.out)
+    if (out.member.is_peer()) gone.insert(static_cast<PeerNumber>(out.member.slot));
+  for (auto& [peer, body] : replies) gone.erase(peer);
+  {
+    Rcu::Guard guard(node_.index.rcu(), shard_);
+    g.group->members.for_each([&](const Subscriber& s) {
+      if (s.client.is_peer()) gone.erase(static_cast<PeerNumber>(s.client.slot));
+    });
+  }
+  for (PeerNumber peer : gone) give_up_peer(g, peer);
   for (auto& [peer, body] : replies) {
     const ClientKey member = ClientKey::of_peer(peer);
     const auto part = decode_group_part(body);
@@ -358,6 +380,7 @@ void Core::give_up_peer(DurableGroup& g, PeerNumber peer) {
   for (auto& [p, out] : g.out)
     if (out.member == member) answers.push_back({g.log, 1, What::returned, member, p});
   for (auto& a : answers) member_settled(g, a);
+  if (g.stay_on.client == member) g.stay = 0;
   g.loads.erase(member.packed());
   g.answered.erase(peer);
   g.stored.erase(peer);

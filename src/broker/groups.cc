@@ -51,7 +51,7 @@ void Core::claim_group(ports::LogId log) {
   DurableGroup& g = *durable_groups_[log];
   if (g.session || g.claiming) return;
   if (!may_own(g)) {
-    if (!g.owner) retry_groups_.push_back(log);
+    if (!g.owner) retry_groups_.insert(log);
     return;
   }
   g.claiming = true;
@@ -65,7 +65,7 @@ void Core::claim_group(ports::LogId log) {
     if (auto it = durable_groups_.find(log); it != durable_groups_.end()) it->second->claiming = false;
     if (claimed) return group_claimed(log, std::move(claimed->record));
     log::warn("shared group cannot be read error=\"{}\"", claimed.error().message());
-    retry_groups_.push_back(log);
+    retry_groups_.insert(log);
   });
 }
 
@@ -73,7 +73,8 @@ void Core::group_claimed(ports::LogId log, model::SessionRecord record) {
   auto it = durable_groups_.find(log);
   if (it == durable_groups_.end()) return stores_.sessions->end(record.client_id, record.epoch, [](auto) {});
   DurableGroup& g = *it->second;
-  if (g.session || record.epoch <= g.owner_epoch) return;  // another node has claimed it behind this one
+  if (g.session || record.epoch <= g.owner_epoch)  // another node has claimed it behind this one, and may be gone again
+    return void(retry_groups_.insert(log));
   g.owner_epoch = record.epoch;
   g.owner.reset();
   auto s = std::make_unique<Session>();
@@ -115,7 +116,7 @@ void Core::join_group(DurableGroup& g) {
     // Without the log it read the group is over, or begins anew with the next one: group_log comes for either.
     if (!joined && joined.error() == ports::errc::no_log) return;
     if (joined && joined->log != log) return;
-    if (!joined) return retry_groups_.push_back(log);
+    if (!joined) return void(retry_groups_.insert(log));
     if (!std::exchange(it->second->joined, true)) feeds_.add_reader(log, nullptr);
     pump_group(log);
   });
@@ -150,7 +151,7 @@ void Core::hand_out_group(DurableGroup& g) {
     // QoS 2 stays on this node: the member's record and the group's are not written in one piece. ADR 17.
     if (!pick_for_group(g, hash_bytes(m.topic), m.qos == 2, d.member)) return;
     g.ready.pop_front();
-    g.out[d.position] = {id, d.member.client, 0, 0, nullptr};
+    g.out[d.position] = {id, d.member.client, 0, group_ticks_, 0, nullptr};
     auto& load = g.loads[d.member.client.packed()];
     if (load.out++ == 0) load.heard = group_ticks_;
     if (d.member.client.is_peer())
@@ -191,11 +192,11 @@ bool Core::next_of_group(DurableGroup& g) {
     e.position = n.message->position;
     e.message = n.message->message;
     // Of QoS 2 the store has to know before a member can make it its own.
+    const auto out = g.out.find(e.position);
     const bool waits = e.message->view().qos == 2;
-    e.unsent = waits;
-    const model::Position position = e.position;
+    e.unsent = waits && out == g.out.end();
     PacketId id = s.window.push(std::move(e));
-    if (auto out = g.out.find(position); out != g.out.end())  // a member has it from an owner before
+    if (out != g.out.end())  // a member has it from an owner before
       out->second.id = id;
     else if (waits)
       s.save_soon = true;
@@ -231,7 +232,7 @@ void Core::read_for_group(DurableGroup& g, PacketId id, model::Position after) {
                          }
                        }
                        to.reading = false;
-                       if (!page) return retry_groups_.push_back(log);
+                       if (!page) return void(retry_groups_.insert(log));
                        pump_group(log);
                      });
 }
@@ -295,7 +296,7 @@ void Core::count_for_member(DurableGroup& g, const GroupAnswer& a) {
   if (a.what == What::again) l.full = false;
   if (a.what == What::gone && !l.gone) {
     l.full = l.gone = true;
-    retry_groups_.push_back(g.log);
+    retry_groups_.insert(g.log);
   }
   if ((a.what == What::returned || a.what == What::unsure) && l.out == 0 && !a.member.is_peer()) g.loads.erase(load);
 }
@@ -371,6 +372,7 @@ void Core::group_moved(DurableGroup& g) {
 
 void Core::save_group(DurableGroup& g, Saved w) {
   const auto epoch = g.session->epoch;
+  forget_passed(g);
   save(*g.session, ClientKey{}, std::move(w),
        [this, log = g.log, epoch, answered = g.answered](const result<void>& r, const Saved& saved) {
          auto it = durable_groups_.find(log);
@@ -379,14 +381,14 @@ void Core::save_group(DurableGroup& g, Saved w) {
          if (!to.session || to.session->epoch != epoch) return;
          if (!r && (r.error() == ports::errc::stale_epoch || r.error() == ports::errc::no_session)) {
            lose_group(to);
-           return retry_groups_.push_back(log);
+           return void(retry_groups_.insert(log));
          }
          if (r) tell_stored(to, answered);
          if (!r) {
            to.session->forget_saved(saved.done);
            to.session->save_soon |= !saved.unsent.empty();
            group_moved(to);
-           return retry_groups_.push_back(log);
+           return void(retry_groups_.insert(log));
          }
          for (PacketId id : saved.unsent)
            if (InFlight* e = to.session->window.find(id); e && e->unsent) {

@@ -129,8 +129,8 @@ void Cluster::on_fenced() {
   inbox_.stop();
   set_fresh();
   for (auto& p : peers_) {
-    drop(p, false);
     drop_routes(p);
+    drop(p, false);
     p.hello = 0;
   }
   receiver_.fenced();
@@ -221,11 +221,11 @@ void Cluster::on_member_lost(const std::string& node, std::uint64_t epoch) {
   p.buried = std::max(p.buried, epoch);
   p.expected = p.epoch > epoch;
   p.lost_at = loop_.now();
-  if (p.epoch == epoch) drop(p, true);
-  if (p.hello <= epoch) {
+  if (p.hello <= epoch) {  // first, so that nobody gives it anything when its life is over
     drop_routes(p);
     inbox_.forget(node);
   }
+  if (p.epoch == epoch) drop(p, true);
   check_joined();
   if (logs_) logs_->compare_heads();
   receiver_.members_changed();

@@ -141,7 +141,7 @@ class Peers {
   /// To a node that is no member any more it is dropped.
   virtual void tell(PeerNumber peer, GroupNote note) = 0;
   /// Asks all other nodes what they have of a group that this one owns with `epoch`; who owned it before does so no
-  /// more. `done`: the answers that came within half a second; who has not answered has stopped to hand out by then,
+  /// more. `done`: the answers that came within two seconds; who has not answered has stopped to hand out by then,
   /// since it is not fresh.
   using GroupReplies = std::vector<std::pair<PeerNumber, std::string>>;
   virtual void ask_group(std::string_view filter, std::uint64_t epoch, std::function<void(GroupReplies)> done) = 0;

@@ -120,6 +120,60 @@ TEST_F(GroupNodes, WhatALeavingMemberHasGoesToAnotherNode) {
   all_once(10);
 }
 
+/// What the record knows to be done nobody keeps, whoever owns the group.
+TEST_F(GroupNodes, WhatIsStoredIsForgottenAlsoAfterAnotherOwner) {
+  const std::string filter = "$share/g/a/#";
+  std::vector<std::unique_ptr<Client>> all;
+  for (std::size_t n = 0; n < 3; ++n) all.push_back(member(n, std::string(1, static_cast<char>('a' + n))));
+  auto part = [&](std::size_t n) {
+    Core& core = cluster[n].core(cluster[n].node.group_owner(filter));
+    return decode_group_part(core.group_asked(filter, 0));
+  };
+  int next = 0;
+  auto some = [&] {
+    for (int i = 0; i < 30; ++i) {
+      publish(0, std::to_string(next++));
+      for (auto& c : all)
+        if (!c->closed()) take(*c);
+    }
+  };
+  some();
+  std::size_t owner = 0;
+  while (owner < 2 && part(owner)) ++owner;
+  ASSERT_FALSE(part(owner));
+  all[owner]->disconnect();
+  cluster.settle();
+  some();
+  for (int i = 0; i < 4; ++i) cluster.tick();
+  unsigned others = 0;
+  for (std::size_t n = 0; n < 3; ++n)
+    if (const auto p = part(n); p && n != owner) {
+      ++others;
+      EXPECT_THAT(p->done, IsEmpty()) << n;
+    }
+  EXPECT_EQ(others, 1u) << "one owns it";
+  all_once(next);
+}
+
+/// A node gets as many in a row as it has members: not when it has died meanwhile.
+TEST_F(GroupNodes, ANodeThatDiedHasNoTurn) {
+  auto a = member(0, "a");
+  std::vector<std::unique_ptr<Client>> others;
+  for (const char* id : {"b", "c", "d"}) others.push_back(member(1, id));
+  int n = 0;
+  auto have = [&] {
+    std::size_t all = 0;
+    for (auto& c : others) all += arrived(*c).size();
+    return all;
+  };
+  while (n < 10 && have() == 0) publish(2, std::to_string(n++));
+  take(*a);
+  cluster.kill(1);
+  for (int i = 0; i < 3; ++i) publish(2, std::to_string(n++));
+  take(*a);
+  all_once(n);
+}
+
 /// The one that dies owns the group, or has members only.
 class GroupNodesDeath : public GroupNodes, public ::testing::WithParamInterface<std::size_t> {};
 INSTANTIATE_TEST_SUITE_P(Node, GroupNodesDeath, ::testing::Values(0u, 1u, 2u));
