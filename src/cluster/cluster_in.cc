@@ -61,7 +61,10 @@ void Cluster::on_trimmed(const std::string& from, StreamId id) {
   if (from.empty()) return;
   Peer& p = peer(from);
   // Not for a few bytes: what says so has to be read and told as well.
-  if (!p.out || p.hello != id.epoch || p.unread < std::min<std::size_t>(options_.inbox_bytes / 16, 1 << 20)) return;
+  // Of the life that this node writes to, too: a new one may have come while what the last one wrote was still read.
+  if (!p.out || p.hello != id.epoch || p.epoch != id.epoch ||
+      p.unread < std::min<std::size_t>(options_.inbox_bytes / 16, 1 << 20))
+    return;
   p.unread = 0;
   p.out->control([&](EnvelopeWriter& w) { w.read(id.sequence); });
 }

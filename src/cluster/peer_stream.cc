@@ -69,6 +69,7 @@ PeerStream::Put PeerStream::put(std::string_view frame, bool keep) {
 }
 
 void PeerStream::read_up_to(std::uint64_t number) {
+  if (number > last_number()) return;  // that was not written here
   while (!unread_.empty() && unread_.front().number <= number) {
     unread_bytes_ -= unread_.front().bytes;
     unread_.pop_front();

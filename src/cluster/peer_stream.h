@@ -78,7 +78,7 @@ class PeerStream final : public redis::Target, io::TurnEnd {
   /// Between the beginnings of two entries while there are many frames: an entry costs as much as some hundred
   /// messages. Else they go at once: to wait for two or three more costs a wake-up, and gains nothing.
   static constexpr std::chrono::microseconds kLinger{700};
-  static constexpr std::uint64_t kManyFrames = 16'000;  ///< a second: eight in kLinger
+  static constexpr std::uint64_t kManyFrames = 16'000;  ///< a second: eleven in kLinger
   struct Entry final : redis::Batch {
     std::string keep, shed;
     std::vector<Waiter> waiters;

@@ -12,6 +12,9 @@
 
 namespace sb::redis {
 
+/// A replica that the primary has not heard for longer does not follow it.
+constexpr Seconds kFollows{5};
+
 /// What a server says of its replication (INFO replication).
 struct Replication {
   struct Replica {

@@ -6,13 +6,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "redis/replication.h"
 #include "redis/writer.h"
 
 namespace sb::redis {
 namespace {
 
 constexpr Millis kWaitAtMost{100};  // WAIT holds up what is behind it
-constexpr Millis kReplicaLag{5000};
 
 /// A key in the slot of another one.
 std::string beside(const std::string& key, const std::string& prefix) {
@@ -35,7 +35,7 @@ unsigned followers(std::string_view info) {
       if (c < '0' || c > '9') break;
       seconds = seconds * 10 + static_cast<unsigned>(c - '0');
     }
-    n += Seconds(seconds) <= kReplicaLag;
+    n += Seconds(seconds) <= kFollows;
   }
   return n;
 }

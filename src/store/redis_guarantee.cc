@@ -34,8 +34,9 @@ std::vector<std::string> weaknesses(const redis::WriterOptions& o, const RedisSe
   std::vector<std::string> out;
   auto add = [&](std::string_view what) { out.push_back(fmt::format("redis {}: {}", server.address, what)); };
   if (o.concern == Concern::replica && server.role == "primary") {
-    const auto follow =
-        std::count_if(server.replicas.begin(), server.replicas.end(), [](auto& r) { return r.state == "online"; });
+    const auto follow = std::count_if(server.replicas.begin(), server.replicas.end(), [](auto& r) {
+      return r.state == "online" && Seconds(r.seconds) <= redis::kFollows;
+    });
     if (follow == 0)
       add(o.degrade ? "no replica follows it, so that an acknowledgement means no more than that it has the message; "
                       "give it one"
@@ -81,15 +82,17 @@ void RedisGuarantee::on_timer() {
   const MonoTime now = writer_.loop().now();
   writer_.loop().timers().set(*this, now + kLook);
   std::map<std::string, Server> servers;
+  std::map<std::string, std::uint16_t> slots;
   for (auto& [e, slot] : redis::primaries(writer_.client().topology())) {
     const std::string address = e.text();
-    Server& s = servers[address] = std::move(servers_[address]);
-    if (s.asked == MonoTime::min() || now - s.asked >= kAsk) {
-      s.asked = now;
-      ask(slot, address, s);
-    }
+    servers[address] = std::move(servers_[address]);
+    slots[address] = slot;
   }
   servers_ = std::move(servers);
+  for (auto& [address, slot] : slots) {
+    Server& s = servers_[address];
+    if (s.asked == MonoTime::min() || now - s.asked >= kAsk) ask(slot, address, s);
+  }
   std::vector<std::string> weak;
   for (auto& r : watch_.servers()) {
     const auto s = servers_.find(r.address);
@@ -103,20 +106,18 @@ void RedisGuarantee::on_timer() {
 
 void RedisGuarantee::ask(std::uint16_t slot, const std::string& address, Server& s) {
   redis::Connection* c = writer_.client().connection(slot, redis::kControl);
-  if (!c) {
-    s.asked = MonoTime::min();
-    return;
-  }
+  if (!c) return;
+  s.asked = writer_.loop().now();
   redis::call(*c, {"CONFIG", "GET", "*"}, [this, alive = alive_, address](redis::Outcome& o) {
     if (!*alive) return;
     const auto it = servers_.find(address);
     if (it == servers_.end()) return;
     if (o.done())
       it->second.settings = std::make_unique<RedisSettings>(settings_of(o.value()));
-    else if (o.kind != redis::Outcome::Kind::refused || o.refusal != redis::Refusal::other)
-      return void(it->second.asked = MonoTime::min());  // not by its own will
-    else
+    else if (o.refused_as(redis::Refusal::no_permission) || o.refused_as(redis::Refusal::other))
       it->second.settings.reset();
+    else
+      return void(it->second.asked = MonoTime::min());  // not by its own will
     it->second.known = true;
   });
 }

@@ -31,6 +31,7 @@ bool read_record(Reply::View flat, RecordHead& head, SessionImage& image) {
         break;
       case 'x':
       case 'f':
+      case 'k':
         break;
       default:
         head.alive |= field == "t";

@@ -90,7 +90,7 @@ end
 
 constexpr std::string_view kClaim = R"(
 local clean, durable, create = ARGV[5] == '1', ARGV[6] == '1', ARGV[7] == '1'
-local r = redis.call('HMGET', key, 'e', 'o', 't', 'x', 'w')
+local r = redis.call('HMGET', key, 'e', 'o', 't', 'x', 'w', 'k')
 local e = tonumber(r[1] or '0')
 if r[2] == mark and r[4] then
   local will = string.match(r[4], '^%d (%S+)')
@@ -119,6 +119,7 @@ if r[3] then
     end
   end
 end
+if r[6] then previous = '*' end
 local over = s and (clean or (not s.connected and s.expires <= now))
 local will, fired = '-', ''
 if s and r[5] and (over or s.due <= now) then
@@ -152,6 +153,7 @@ elseif r[5] and not over then
   redis.call('HDEL', key, 'w')
 end
 if begins then redis.call('PERSIST', key) end
+if r[6] then redis.call('HDEL', key, 'k') end
 return {'done', text(e), inc, x, fired, redis.call('HGETALL', key), ended}
 )";
 
@@ -235,16 +237,16 @@ local s = parse(f['t'])
 local owner = owner_of(f['o'])
 local died = s.connected and death(owner)
 if #unknown > 0 then return {'who', unpack(unknown)} end
-local over = '0'
+local over = f['k'] or '0'
 if s.connected and owner == me and ARGV[5] == '1' then
   leave(s, now)
   redis.call('HSET', key, 't', left(s))
 elseif s.connected and died < never then
   -- What its owner still had on the way, or writes when it wakes up, comes too late from here on. Whoever had the client
-  -- before it may not have been told.
+  -- before it may not have been told: `k` says so until the next claim.
   leave(s, died)
   over = text(math.max(tonumber(f['e']) + 1, ms()))
-  redis.call('HSET', key, 'e', over, 't', left(s))
+  redis.call('HSET', key, 'e', over, 't', left(s), 'k', over)
 end
 local again = s.connected and now + math.min(math.max(s.expiry, 300), 3600) * 1000
               or math.min(s.expires, f['w'] and s.due or never)

@@ -14,8 +14,8 @@ namespace sb::store {
 ///     n        number of the last batch that the owner of this epoch has written
 ///     o        owner: node-epoch nonce node
 ///     x        what the claim of this epoch was answered: present, number of the will that it fired (or -),
-///     incarnation
-///              that it ended (or 0), node that was connected (or nothing)
+///              incarnation that it ended (or 0), node that was connected (or nothing)
+///     k        epoch with which it was taken from a dead owner: who had it before that one may not have been told
 ///     f<n>     a will that is being fired: node-epoch nonce node, a line's end, `w`; n = epoch of its connection
 ///
 /// A record without `t` is the tombstone of a session: so epochs go on, and what a former owner writes late is refused.

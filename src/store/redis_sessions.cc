@@ -250,6 +250,8 @@ void RedisSessions::claimed(Waiting& w, Claim&& c, ClaimAnswer&& a) {
       unfired_.push_back({client_id, std::move(answer.will), false});
       count(0);
     }
+    if (!done && !answer.previous_node.empty() && !group && watcher_)  // nobody else will tell it
+      watcher_->on_displaced(answer.previous_node, client_id, a.epoch - 1);
     if (!done && kept) {  // nobody waits for it any more
       SessionChange left;
       left.will = model::WillRecord{};

@@ -87,6 +87,9 @@ TEST(Guarantee, ReplicasAreCounted) {
   EXPECT_THAT(of(with(Concern::replica), primary({"wait_bgsave"})), ElementsAre(HasSubstr("no replica follows it")));
   EXPECT_THAT(of(with(Concern::replica, 1, false), primary()), ElementsAre(HasSubstr("acknowledgements wait")));
   EXPECT_THAT(of(with(Concern::replica, 2), primary({"online"})), ElementsAre(HasSubstr("1 of 2 replicas follow it")));
+  Replication hangs = primary({"online"});
+  hangs.replicas[0].seconds = 6;
+  EXPECT_THAT(of(with(Concern::replica), hangs), ElementsAre(HasSubstr("no replica follows it")));
   Replication unknown;
   unknown.address = "h:1";
   EXPECT_THAT(of(with(Concern::replica), unknown), IsEmpty()) << "nobody has said that there are none";
@@ -111,6 +114,8 @@ TEST(Guarantee, IsLookedAtAgainAndAgain) {
   server.ask({"CONFIG", "SET", "maxmemory-policy", "allkeys-lru", "maxmemory", "100mb"});
   ASSERT_TRUE(loop.until([&] { return !guarantee.weak().empty(); }));
   EXPECT_THAT(guarantee.weak(), ElementsAre(HasSubstr("maxmemory-policy is allkeys-lru")));
+  server.ask({"ACL", "SETUSER", "default", "-config"});
+  EXPECT_TRUE(loop.until([&] { return guarantee.weak().at(0).find("CONFIG GET is refused") != std::string::npos; }));
 }
 
 }  // namespace
