@@ -153,17 +153,10 @@ class _Flow:
 
 
 class _Connection:
-    def __init__(self, parties: Parties, ends: tuple[Address, Address], server: str, near: _End):
-        self._parties, self._ends, self._client = parties, ends, OUTSIDE
-        self.server, self.near, self.far = server, near, _End()
+    def __init__(self, ends: tuple[Address, Address], client: str, server: str, near: _End):
+        self.ends = ends
+        self.client, self.server, self.near, self.far = client, server, near, _End()
         self.flows: tuple[_Flow, _Flow] | None = None
-
-    @property
-    def client(self) -> str:
-        """A process that has just been started may connect before it is known: then it is recognized later."""
-        if self._client == OUTSIDE:
-            self._client = self._parties.who(*self._ends)
-        return self._client
 
 
 class Network:
@@ -211,6 +204,7 @@ class Network:
     def connections(self, client: str, server: str) -> int:
         """How many there are, counted at the relay."""
         async def count():
+            self._recognize()
             return sum(c.client == client and c.server == server for c in self._connections)
         return self._call(count())
 
@@ -237,8 +231,15 @@ class Network:
 
     async def _apply(self, lines) -> None:
         self._lines = lines
+        self._recognize()
         for connection in list(self._connections):
             self._renew(connection)
+
+    def _recognize(self) -> None:
+        """A process that has just been started may connect before it is known. To look for it takes long: not more often."""
+        for c in self._connections:
+            if c.client == OUTSIDE and c.flows:
+                c.client = self.parties.who(*c.ends)
 
     def _renew(self, c: _Connection) -> None:
         if c.flows:
@@ -254,7 +255,7 @@ class Network:
         """Makes the other half of a connection, as soon as packets pass both ways, as TCP needs it."""
         self._connections.add(connection)
         near, far = connection.near, connection.far
-        ends = connection.client, connection.server  # in time: who ends soon is not found any more
+        ends = connection.client, connection.server
         while self.line(*ends).cut or self.line(*reversed(ends)).cut:
             await asyncio.sleep(0.02)
         await asyncio.sleep(self.line(*ends).lateness() + self.line(*reversed(ends)).lateness())
@@ -283,7 +284,7 @@ class _Near(_End):
         # Not at once: asyncio begins to read after this call, whatever was said in it (Python before 3.11.5).
         asyncio.get_running_loop().call_soon(transport.pause_reading)
         ends = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-        self._connection = _Connection(self._network.parties, ends, self._server, self)
+        self._connection = _Connection(ends, self._network.parties.who(*ends), self._server, self)
         self._joining = asyncio.ensure_future(self._network.join(self._connection, self._target))
 
     def connection_lost(self, error) -> None:
