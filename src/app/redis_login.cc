@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "auth/redis_method.h"
 #include "base/log.h"
 
 namespace sb::app {
@@ -44,8 +43,8 @@ std::string RedisLogin::load(const config::Config& c, auth::Login& login) {
   k.retry = std::clamp(age / 20, Seconds(1), Seconds(5));
   fresh_ = Millis(age) / 4;
   rights_.set(std::make_shared<auth::RedisRights>(*users_, fresh_), k);
-  login.set(auth::Login::Place::redis,
-            std::make_shared<auth::RedisMethod>(*users_, rights_, auth::RedisMethod::Options{.max_age = age}));
+  method_ = std::make_shared<auth::RedisMethod>(*users_, rights_, auth::RedisMethod::Options{.max_age = age});
+  login.set(auth::Login::Place::redis, method_);
   return {};
 }
 
@@ -64,7 +63,9 @@ void RedisLogin::start(Changed changed) {
 }
 
 void RedisLogin::stop() {
-  if (users_) users_->stop();
+  if (!users_) return;
+  users_->stop();
+  method_->stop();  // an answer under way keeps it alive, and would otherwise end it on a thread of its own
 }
 
 }  // namespace sb::app

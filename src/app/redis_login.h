@@ -5,6 +5,7 @@
 #include <string>
 
 #include "auth/login.h"
+#include "auth/redis_method.h"
 #include "auth/redis_users.h"
 #include "auth/rights_keeper.h"
 #include "base/time.h"
@@ -33,6 +34,7 @@ class RedisLogin {
   auth::RightsKeeper rights_{clock_, {}};
   Millis fresh_{0};  ///< how old what is known of a user may be when rights are asked for
   std::unique_ptr<auth::RedisUsers> users_;
+  std::shared_ptr<auth::RedisMethod> method_;
   std::unique_ptr<ports::Authorizer> authorizer_;
 };
 

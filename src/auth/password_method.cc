@@ -17,13 +17,16 @@ PasswordMethod::PasswordMethod(std::shared_ptr<const PasswordUsers> users, Optio
     threads_.emplace_back([this] { work(); });
 }
 
-PasswordMethod::~PasswordMethod() {
+PasswordMethod::~PasswordMethod() { stop(); }
+
+void PasswordMethod::stop() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_all();
   for (std::thread& t : threads_) t.join();
+  threads_.clear();
 }
 
 std::shared_ptr<const PasswordUsers> PasswordMethod::users() const {
@@ -61,7 +64,7 @@ void PasswordMethod::check(std::string name, std::string password, Done done,
     std::lock_guard lock(mutex_);
     auto job = jobs_.find(key);
     const bool is_new = job == jobs_.end();
-    if (waiting_ < options_.waiting && (!is_new || queue_.size() < options_.queue)) {
+    if (!stopping_ && waiting_ < options_.waiting && (!is_new || queue_.size() < options_.queue)) {
       if (is_new) {
         job = jobs_.emplace(key, Job{std::move(name), std::move(secret), std::move(own), {}}).first;
         queue_.push_back(key);

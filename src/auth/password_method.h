@@ -24,7 +24,7 @@ namespace sb::auth {
 
 /// Checks names and passwords on threads of its own, as a check takes a core for 0.1 to 0.2 s. What came out right is
 /// remembered for a short time, and equal checks that wait share one hash: so ten thousand clients of one user that
-/// come back together cost one. Threads: any, but for the destructor.
+/// come back together cost one. Threads: any, but for the end.
 class PasswordMethod {
  public:
   struct Options {
@@ -46,7 +46,7 @@ class PasswordMethod {
   /// `users`: null = nobody is known, until replace().
   PasswordMethod(std::shared_ptr<const PasswordUsers> users, Options options);
   explicit PasswordMethod(std::shared_ptr<const PasswordUsers> users) : PasswordMethod(std::move(users), Options()) {}
-  /// Ends the check that is under way and answers those that wait with busy. Not from within a `done`.
+  /// stop().
   ~PasswordMethod();
   PasswordMethod(const PasswordMethod&) = delete;
   PasswordMethod& operator=(const PasswordMethod&) = delete;
@@ -64,6 +64,10 @@ class PasswordMethod {
 
   /// From now on these users. Checks that wait are made with them; those under way end with the users before.
   void replace(std::shared_ptr<const PasswordUsers> users);
+
+  /// Ends the check that is under way and answers those that wait, and those that still come, with busy. Behind it no
+  /// `done` is kept. Not from within a `done`: who has one that keeps this alive stops it before he lets go.
+  void stop();
 
   Counts counts() const;
 

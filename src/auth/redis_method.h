@@ -47,6 +47,8 @@ class RedisMethod final : public Method {
   };
   RedisMethod(RedisUsers& users, RightsKeeper& rights, Options options);
   void ask(const ports::Credentials& who, bool last, Done done) override;
+  /// Answers what waits for a password to be checked, and lets go of it. Behind the end of `users`.
+  void stop() { passwords_.stop(); }
 
  private:
   struct Attempt;

@@ -11,7 +11,7 @@ from lib.marks import V5
 from lib.mqtt import PacketType
 from tools.cluster.broker import Broker
 from tools.cluster.parties import OUTSIDE
-from tools.cluster.process import wait_until
+from tools.cluster.process import describe, wait_until
 
 UNKNOWN_USER, UNAVAILABLE = 0x86, 0x88
 SOON = 20  # seconds
@@ -27,7 +27,8 @@ def broker(redis, tmp_path):
     made.start()
     yield made
     redis.network.heal()
-    assert made.drain() == 0, made.tail()
+    code = made.drain()
+    assert code == 0, f"{describe(code)}:\n{made.tail()}"
     redis.heal(hurry=True)
     redis.wait_healthy()
 

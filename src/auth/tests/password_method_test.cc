@@ -191,6 +191,16 @@ TEST(PasswordMethod, EndsWhileChecksWait) {
   EXPECT_GT(counts[kBusy], 0) << "all fifty would take seconds";
 }
 
+TEST(PasswordMethod, KeepsNobodyBehindItsStop) {
+  auto method = std::make_shared<PasswordMethod>(users(line("ada", "right")));
+  std::latch answered{1};
+  method->check("ada", "right", [method, &answered](Answer) { answered.count_down(); });
+  answered.wait();
+  method->stop();
+  EXPECT_EQ(method.use_count(), 1) << "its own thread would end it";
+  EXPECT_EQ(ask(*method, "ada", "right"), kBusy);
+}
+
 TEST(PasswordMethod, ADoneMayAskAgain) {
   PasswordMethod method(users(line("ada", "right")));
   Answers second;
