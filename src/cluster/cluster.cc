@@ -148,6 +148,7 @@ void Cluster::leave(std::function<void()> done) {
       if (*alive) say_goodbye();
     });
   };
+  for (auto& [n, k] : kicks_) kick_everywhere(k.client_id, k.epoch);  // nobody will see whether they are answered
   for (auto& p : peers_) {
     if (!p.out) continue;
     p.out->control([](EnvelopeWriter& w) { w.leaving(); });

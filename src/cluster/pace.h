@@ -16,9 +16,10 @@ class Pace {
   /// It happens. The first one behind a quiet time ends its window: that was not fast.
   void count(Time now) {
     ++seen_;
-    const std::chrono::duration<double> passed = now - since_;
+    const auto passed = now - since_;
     if (passed < kWindow) return;
-    fast_ = static_cast<double>(seen_) >= static_cast<double>(fast_per_second_) * passed.count();
+    const double seconds = std::chrono::duration<double>(passed).count();
+    fast_ = static_cast<double>(seen_) >= static_cast<double>(fast_per_second_) * seconds;
     seen_ = 0;
     since_ = now;
   }

@@ -32,21 +32,12 @@ bool version_below(std::string_view version, int major, int minor) {
   return std::pair(has_major, has_minor) < std::pair(major, minor);
 }
 
-/// Why it cannot be used, "" = it can.
-std::string judge(const RedisOptions& o, const std::string& version, const RedisSettings* config) {
-  using Concern = RedisOptions::Concern;
-  if (version_below(version, 6, 2)) return fmt::format("Redis {} is too old: 6.2 or later is needed", version);
-  if (!config) {
-    if (o.concern == Concern::fsync)
-      return "store.write_concern: fsync needs to know that Redis has appendfsync = always, and CONFIG GET is refused: "
-             "allow it (ACL: +config|get), or choose replica";
-    return {};
-  }
-  auto is = [&](std::string_view name, std::string_view value) {
-    auto it = config->find(name);
-    return it != config->end() && it->second == value;
-  };
-  if (o.concern == Concern::fsync && !(is("appendonly", "yes") && is("appendfsync", "always")))
+/// Why `fsync` cannot be promised, "" = it can. `config` null: CONFIG GET is refused.
+std::string judge_fsync(const RedisSettings* config) {
+  if (!config)
+    return "store.write_concern: fsync needs to know that Redis has appendfsync = always, and CONFIG GET is refused: "
+           "allow it (ACL: +config|get), or choose replica";
+  if (!syncs_always(*config))
     return "store.write_concern: fsync needs a Redis with appendonly = yes and appendfsync = always; set them, or "
            "choose replica or primary";
   return {};
@@ -62,11 +53,14 @@ void check_redis(redis::Client& client, const RedisOptions& options, std::functi
       const auto what = fmt::format("cannot {} Redis at {}: {}", said ? "use" : "reach", options.url.text(), o.text());
       return done(what, !said);
     }
-    std::string version(info(o.value().text(), "redis_version"));
-    client.call({"CONFIG", "GET", "*"}, key, options.wait, [options, version, done](Outcome& config) {
-      if (!config.done()) return done(judge(options, version, nullptr), false);
+    const auto version = info(o.value().text(), "redis_version");
+    if (version_below(version, 6, 2))
+      return done(fmt::format("Redis {} is too old: 6.2 or later is needed", version), false);
+    if (options.concern != RedisOptions::Concern::fsync) return done({}, false);
+    client.call({"CONFIG", "GET", "*"}, key, options.wait, [done](Outcome& config) {
+      if (!config.done()) return done(judge_fsync(nullptr), false);
       const RedisSettings settings = settings_of(config.value());
-      done(judge(options, version, &settings), false);
+      done(judge_fsync(&settings), false);
     });
   });
 }

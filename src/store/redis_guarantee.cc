@@ -23,6 +23,17 @@ RedisSettings settings_of(const redis::Reply::View& answer) {
   return all;
 }
 
+namespace {
+std::string value_of(const RedisSettings& s, std::string_view name) {
+  const auto it = s.find(name);
+  return it == s.end() ? "not known" : it->second;
+}
+}  // namespace
+
+bool syncs_always(const RedisSettings& s) {
+  return value_of(s, "appendonly") == "yes" && value_of(s, "appendfsync") == "always";
+}
+
 std::string acknowledgement_means(const redis::WriterOptions& o) {
   if (o.concern == Concern::fsync) return "the primary of Redis has it on its disk";
   if (o.concern == Concern::primary) return "the primary of Redis has it in its memory";
@@ -48,11 +59,8 @@ std::vector<std::string> weaknesses(const redis::WriterOptions& o, const RedisSe
     add("how it is set is not known, since CONFIG GET is refused; allow it (ACL: +config|get)");
     return out;
   }
-  auto value = [&](std::string_view name) {
-    const auto it = settings->find(name);
-    return it == settings->end() ? std::string("not known") : it->second;
-  };
-  if (o.concern == Concern::fsync && (value("appendonly") != "yes" || value("appendfsync") != "always"))
+  auto value = [&](std::string_view name) { return value_of(*settings, name); };
+  if (o.concern == Concern::fsync && !syncs_always(*settings))
     add(
         fmt::format("appendonly is {} and appendfsync {}, so that what is acknowledged may not be on the disk; set "
                     "them to yes and always",

@@ -15,6 +15,9 @@ namespace sb::store {
 using RedisSettings = std::map<std::string, std::string, std::less<>>;
 RedisSettings settings_of(const redis::Reply::View& answer);
 
+/// Every write is on the disk before it is answered.
+bool syncs_always(const RedisSettings& s);
+
 /// What an acknowledgement means with these options, in words.
 std::string acknowledgement_means(const redis::WriterOptions& o);
 

@@ -3,8 +3,7 @@
 leave them healthy."""
 import pytest
 
-from lib.cluster import KINDS, Cluster, need_redis_store
-from lib.redis import available
+from lib.cluster import KINDS, need_redis, running
 from tools.cluster.parties import Parties
 from tools.cluster.relay import Network
 from tools.cluster.topologies import TOPOLOGIES
@@ -13,49 +12,32 @@ from tools.cluster.topologies import TOPOLOGIES
 @pytest.fixture(scope="module", params=KINDS)
 def redis(request, tmp_path_factory):
     """A Redis in each of the topologies in turn, behind relays (`redis.network`)."""
-    yield from running(request.param, tmp_path_factory)
+    yield from redis_alone(request.param, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
 def sentinel(tmp_path_factory):
-    yield from running("sentinel", tmp_path_factory)
+    yield from redis_alone("sentinel", tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
 def redis_cluster(tmp_path_factory):
-    yield from running("cluster", tmp_path_factory)
+    yield from redis_alone("cluster", tmp_path_factory)
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def cluster(request, tmp_path_factory):
     """Three brokers over a Redis in each of the topologies in turn, behind relays."""
-    yield from brokers_over(request.param, tmp_path_factory)
+    yield from running(tmp_path_factory.mktemp(request.param), request.param, relayed=True)
 
 
 @pytest.fixture(scope="module")
 def nodes(tmp_path_factory):
     """Three brokers over one Redis, behind relays."""
-    yield from brokers_over("single", tmp_path_factory)
+    yield from running(tmp_path_factory.mktemp("single"), relayed=True)
 
 
-def brokers_over(kind: str, tmp_path_factory):
-    need_redis_store()
-    need_redis()
-    made = Cluster(kind, tmp_path_factory.mktemp(kind), relayed=True)
-    try:
-        made.start()
-        yield made
-    finally:
-        ends = made.stop()
-    assert not ends, "\n".join(ends)
-
-
-def need_redis() -> None:
-    if not available():
-        pytest.skip("there is no redis-server on this machine")
-
-
-def running(kind: str, tmp_path_factory):
+def redis_alone(kind: str, tmp_path_factory):
     need_redis()
     network = Network(Parties())
     made = TOPOLOGIES[kind](tmp_path_factory.mktemp(kind), network=network)

@@ -7,27 +7,19 @@ import time
 
 import pytest
 
-from lib.cluster import Cluster, need_redis_store
+from lib.cluster import running
 from lib.marks import V5
 from lib.mqtt import PacketType as T
-from lib.redis import available
 
 SOON = 20  # seconds
+QUIET = 0.5  # seconds in which what should not come would come
+LOAD = 2  # seconds of traffic before something happens
 topics = map("group{}/t".format, itertools.count())
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    need_redis_store()
-    if not available():
-        pytest.skip("there is no redis-server on this machine")
-    made = Cluster("single", tmp_path_factory.mktemp("groups"))
-    try:
-        made.start()
-        yield made
-    finally:
-        ends = made.stop()
-    assert not ends, "\n".join(ends)
+    yield from running(tmp_path_factory.mktemp("groups"))
 
 
 @pytest.fixture
@@ -55,9 +47,10 @@ class Member:
         self.peer = endpoint.open(V5)
         self.peer.connect(self.name, clean=not self.durable, expiry=1000 if self.durable else None)
         self.peer.send_subscribe([(f"$share/g/{self.topic}", self.qos)])
-        self._end, self._asked = threading.Event(), False
+        self._end, self._subscribed = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
+        assert self._subscribed.wait(SOON), "no SUBACK"
 
     def _read(self) -> None:
         try:
@@ -73,6 +66,8 @@ class Member:
                         self._known.add(packet.pid)
                     if packet.qos:
                         self.peer.send_ack(T.PUBREC if packet.qos == 2 else T.PUBACK, packet.pid)
+                elif packet.type == T.SUBACK:
+                    self._subscribed.set()
                 elif packet.type == T.PUBREL:
                     self._known.discard(packet.pid)
                     self.peer.send_ack(T.PUBCOMP, packet.pid)
@@ -90,9 +85,7 @@ class Member:
 
 
 def members(nodes, topic, per_node=1, **options) -> list[list[Member]]:
-    made = [[Member(nodes.at(i), f"{topic} {i} {k}", topic, **options) for k in range(per_node)] for i in range(3)]
-    time.sleep(0.5)  # until all have their SUBACK
-    return made
+    return [[Member(nodes.at(i), f"{topic} {i} {k}", topic, **options) for k in range(per_node)] for i in range(3)]
 
 
 def flat(groups):
@@ -134,7 +127,7 @@ def test_each_message_goes_to_one_member_of_all_nodes(nodes, topic, qos, durable
     for i in range(3):
         sent |= publish(nodes.at(i), topic, 60, qos, prefix=b"%d." % i)
     wait_for(flat(groups), sent)
-    time.sleep(0.3)
+    time.sleep(QUIET)
     for m in flat(groups):
         m.stop()
     got = received(flat(groups))
@@ -151,7 +144,7 @@ def test_what_a_member_has_not_acknowledged_goes_to_another_node(nodes, topic):
     for _ in range(10):
         silent.expect(T.PUBLISH)
     other = Member(nodes.at(2), "other " + topic, topic)
-    time.sleep(0.5)
+    time.sleep(QUIET)
     assert not other.got
     silent.close()
     wait_for([other], {b"%d" % i for i in range(10)})
@@ -161,7 +154,6 @@ def test_what_a_member_has_not_acknowledged_goes_to_another_node(nodes, topic):
 
 def test_a_member_moves_from_node_to_node(nodes, topic):
     mover = Member(nodes.at(0), "mover " + topic, topic)
-    time.sleep(0.5)
     sent = set()
     for k in range(6):
         sent |= publish(nodes.at((k + 1) % 3), topic, 20, prefix=b"%d." % k)
@@ -205,7 +197,7 @@ def test_the_owner_ends_under_load(nodes, topic, end, qos):
 
     publisher = threading.Thread(target=load)
     publisher.start()
-    time.sleep(2)
+    time.sleep(LOAD)
     nodes.brokers[dies].kill() if end == "killed" else nodes.brokers[dies].drain()
     for m in groups[dies]:
         m.move(nodes.at(alive[1]))
@@ -213,7 +205,7 @@ def test_the_owner_ends_under_load(nodes, topic, end, qos):
     stop.set()
     publisher.join()
     wait_for(flat(groups), sent)
-    time.sleep(0.5)
+    time.sleep(QUIET)
     for m in flat(groups):
         m.stop()
     got = received(flat(groups))

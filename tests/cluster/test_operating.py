@@ -8,9 +8,8 @@ import pytest
 
 from lib.admin import Admin
 from lib.broker import Endpoint
-from lib.cluster import Cluster, need_redis_store
+from lib.cluster import Cluster, need_redis_store, running
 from lib.marks import V5, V311
-from lib.redis import available
 from tools.cluster.process import wait_until
 
 SOON = 15  # seconds
@@ -22,19 +21,6 @@ NAMES = ["n1", "n2", "n3"]
 
 def admin_of(cluster: Cluster, index: int) -> Admin:
     return Admin(Endpoint({"admin": ("127.0.0.1", cluster.brokers[index].ports["admin"])}))
-
-
-def running(directory, kind="single", **options):
-    need_redis_store()
-    if not available():
-        pytest.skip("there is no redis-server on this machine")
-    made = Cluster(kind, directory, **options)
-    try:
-        made.start()
-        yield made
-    finally:
-        ends = made.stop()
-    assert not ends, "\n".join(ends)
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,7 @@
 """Clusters that faults are tried on, used again as long as all is well."""
 import pytest
 
-from lib.cluster import Cluster, need_redis_store
-from lib.redis import available
+from lib.cluster import Cluster, need_redis, need_redis_store
 
 
 class Stage:
@@ -27,8 +26,7 @@ class Stage:
 @pytest.fixture(scope="session")
 def stage(request, tmp_path_factory):
     need_redis_store()
-    if not available():
-        pytest.skip("there is no redis-server on this machine")
+    need_redis()
     made = Stage(request.param, tmp_path_factory)
     yield made
     ends = made.clear()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lib.broker import SANITIZERS, Endpoint, binary
+from lib.redis import available
 from tools.cluster.broker import Broker, settings_for, wait_healthy
 from tools.cluster.parties import Parties
 from tools.cluster.ports import free_ports
@@ -30,6 +31,11 @@ def need_redis_store() -> None:
     """Skips a test whose brokers need store.kind = "redis" when the program does not know it."""
     if not knows_redis():
         pytest.skip(f'{binary()} does not know store.kind = "redis"')
+
+
+def need_redis() -> None:
+    if not available():
+        pytest.skip("there is no redis-server on this machine")
 
 
 class Cluster:
@@ -107,3 +113,16 @@ class Cluster:
             self.network.close()
         said = [f"{b.name} ended with {code}:\n{b.tail()}" for b, code in ends if code != 0]
         return said + [f"{b.name}:\n{b.tail(60)}" for b, _ in ends if SANITIZERS.search(b.output())]
+
+
+def running(directory: Path, kind: str = "single", **options):
+    """For a fixture: a cluster while it is used, of which every process ends as it should. Skips where there can be none."""
+    need_redis_store()
+    need_redis()
+    made = Cluster(kind, directory, **options)
+    try:
+        made.start()
+        yield made
+    finally:
+        ends = made.stop()
+    assert not ends, "\n".join(ends)

@@ -204,6 +204,16 @@ TEST_F(Bus, KicksAreAnsweredOrLate) {
   }
 }
 
+TEST_F(Bus, WhoLeavesTellsAllOfItsOpenKicks) {
+  nodes.three();
+  nodes[1].answers_kicks = false;
+  bool left = false;
+  nodes[0].cluster.kick("b", "client", 7, [] {});
+  nodes[0].cluster.leave([&] { left = true; });
+  EXPECT_TRUE(nodes.until([&] { return left && nodes[2].log.size() == 1; }));
+  EXPECT_THAT(nodes[2].log, ElementsAre("kick client 7"));
+}
+
 TEST_F(Bus, ConnectedAndRetainedAreTold) {
   nodes.three();
   bool known = false;

@@ -78,6 +78,15 @@ class List final : public Target {
   std::size_t bytes_ = 0;
 };
 
+/// 1, 2, ... `n`, each in a batch of its own, confirmed.
+bool add_each(TestLoop& loop, List& list, int n) {
+  for (int i = 1; i <= n; ++i) {
+    list.add(std::to_string(i));
+    if (!loop.until([&] { return static_cast<int>(list.confirmed_words.size()) == i; })) return false;
+  }
+  return true;
+}
+
 Options with_script() {
   Options o;
   o.scripts = {kPush};
@@ -150,10 +159,7 @@ TEST(Writer, AServerThatStartsEmptyGetsEverythingThatIsKept) {
   Writer writer(loop, url_of(server), with_script(), {});
   List list(writer, "a");
   writer.start();
-  for (int i = 1; i <= 100; ++i) {
-    list.add(std::to_string(i));
-    ASSERT_TRUE(loop.until([&] { return static_cast<int>(list.confirmed_words.size()) == i; }));
-  }
+  ASSERT_TRUE(add_each(loop, list, 100));
   server.kill();
   server.start();
   EXPECT_TRUE(loop.until([&] { return words_in(server, "a") == count_to(100); }));
@@ -172,10 +178,7 @@ TEST(Writer, WhatIsNotKeptAnyMoreIsSaidToBeLost) {
   Writer writer(loop, url_of(server), with_script(), options);
   List list(writer, "a");
   writer.start();
-  for (int i = 1; i <= 10; ++i) {
-    list.add(std::to_string(i));
-    ASSERT_TRUE(loop.until([&] { return static_cast<int>(list.confirmed_words.size()) == i; }));
-  }
+  ASSERT_TRUE(add_each(loop, list, 10));
   ASSERT_TRUE(loop.until([&] { return list.idle(); }));
   EXPECT_GT(list.idles, 0);
   EXPECT_EQ(writer.stats().kept_bytes, 0u);
@@ -198,10 +201,7 @@ TEST(Writer, WhatIsUnneededIsNotKeptAndNotLost) {
     Writer writer(loop, url_of(server), with_script(), options);
     List list(writer, "a");
     writer.start();
-    for (int i = 1; i <= 10; ++i) {
-      list.add(std::to_string(i));
-      ASSERT_TRUE(loop.until([&] { return static_cast<int>(list.confirmed_words.size()) == i; }));
-    }
+    ASSERT_TRUE(add_each(loop, list, 10));
     list.unneeded_up_to(6);
     list.unneeded_up_to(5);
     const bool all_kept = keep > Seconds(0);
