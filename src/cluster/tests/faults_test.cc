@@ -239,6 +239,38 @@ TEST_F(Faults, AKilledNodeComesBackBeforeAnybodyHasNoticed) {
   EXPECT_THAT(nodes[0].wants[number], IsEmpty());
 }
 
+TEST_F(Faults, WhatWasReadOfTheLifeBeforeIsNotTakenForReadOfTheNewOne) {
+  RedisServer server;
+  Nodes nodes(url_of(server));
+  nodes.add("b");
+  nodes.add("a");
+  ASSERT_TRUE(nodes.until([&] { return nodes.all_in(); }));
+  Node& b = nodes[0];
+  b.hold = true;  // stops to read in the middle of what the first life of a writes
+  for (int i = 0; i < 500; ++i) {
+    nodes[1].publish("t", std::string(100'000, 'x'));
+    nodes.turn();
+  }
+  nodes.run_for(Millis(300));
+  ASSERT_LT(b.got.size(), 500u);
+  const auto epoch = b.cluster.members()[0].epoch;
+  nodes.kill("a");
+  Node& a = nodes.add("a");
+  ASSERT_TRUE(nodes.until([&] { return a.joins == 1 && b.cluster.members()[0].epoch > epoch; }));
+  int done = 0;
+  for (int i = 0; i < 600; ++i) {  // so that its entries have the numbers of the life before
+    a.publish("t", "new", 1, [&](bool ok) { done += ok; });
+    ASSERT_TRUE(nodes.until([&] { return done == i + 1; }));
+  }
+  auto backlog = [&] { return a.cluster.members()[0].backlog; };
+  const auto unread = backlog();
+  EXPECT_GE(unread, 600u);
+  b.hold = false;
+  b.held.clear();
+  ASSERT_TRUE(nodes.until([&] { return b.got.back().payload == "new" || backlog() < unread; }));
+  EXPECT_EQ(b.got.back().payload, "new") << "what it has not read may be needed for a repair";
+}
+
 TEST_F(Faults, WhoLeavesIsNotWaitedFor) {
   RedisServer server;
   Nodes nodes(url_of(server));
