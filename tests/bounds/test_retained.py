@@ -105,9 +105,9 @@ def test_a_storm_of_wildcards(start, mqtt, innocents, store):
     for at in range(0, count, 1000):
         loader.send(*[wire.publish(V5, f"r/{i % 100}/{i}", b"%d" % i, retain=True) for i in range(at, at + 1000)])
         loader.barrier()
-    loader.publish("r/last", b"x", qos=1, retain=True)
-    pid = broker.process.pid
-    with innocents(broker) as others, Watch(pid) as cost, Crowd(broker.listeners["mqtt"]) as crowd:
+    pid = loader.send_publish("r/last", b"x", qos=1, retain=True)
+    loader.await_packet(T.PUBACK, 60, pid=pid)  # behind all others
+    with innocents(broker) as others, Watch(broker.process.pid) as cost, Crowd(broker.listeners["mqtt"]) as crowd:
         members = crowd.add_all([wire.connect(V5, f"storm{i}", keep_alive=0) for i in range(clients)])
         read = dict.fromkeys(members, 0)
 
