@@ -66,6 +66,11 @@ void Connection::stop() {
   rearm();
 }
 
+void Connection::renew(error_code why, const std::string& detail) {
+  link_.lost(loop_.now(), why, detail);
+  rearm();
+}
+
 error_code Connection::command(Args command, Handler& handler, std::uint64_t tag, Millis timeout) {
   if (error_code e = link_.command(loop_.now(), command, handler, tag, timeout); e) return e;
   mark();

@@ -51,6 +51,8 @@ class Connection final : io::EventHandler, io::TurnEnd, io::Timer, LinkHost {
   void start();
   /// Closes abortively. What is under way has the outcomes `unknown` and `not_sent`.
   void stop();
+  /// The server is not to be trusted: closes it as stop() does, and another attempt follows.
+  void renew(error_code why, const std::string& detail);
 
   /// Null, and the outcome will come; or not_connected, pipeline_full, and it will not.
   error_code command(Args command, Handler& handler, std::uint64_t tag = 0, Millis timeout = Millis(0));

@@ -60,6 +60,7 @@ Replication parse_replication(std::string_view info) {
     if (colon == line.npos) continue;
     const auto name = line.substr(0, colon), value = line.substr(colon + 1);
     if (name == "role") out.role = value == "master" ? "primary" : "replica";
+    if (name == "master_replid") out.history = value;
     if (name == "master_repl_offset") offset = number(value);
     if (is_replica_line(name)) replicas.push_back(value);
   }

@@ -25,7 +25,8 @@ struct Replication {
     friend bool operator==(const Replica&, const Replica&) = default;
   };
   std::string address;
-  std::string role;  ///< "primary", "replica"; "" = not known
+  std::string role;     ///< "primary", "replica"; "" = not known
+  std::string history;  ///< its replication id: another one behind each time that it was a replica; "" = not known
   std::vector<Replica> replicas;
   std::string problem;  ///< why it has not answered lately, "" = it has
   friend bool operator==(const Replication&, const Replication&) = default;

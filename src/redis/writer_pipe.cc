@@ -47,9 +47,10 @@ void WriterPipe::set_connection(Connection* c) {
   connection_ = c;
   unconfirmed_.clear();
   touch_ = true;
-  alone_ = false;
+  alone_ = asks_history_ = false;
+  history_.clear();
   refusal_.clear();
-  if (c) return;
+  if (c) return ask_history();
   auto targets = std::exchange(targets_, {});
   give_back();
   for (Target* t : targets) {
@@ -165,6 +166,7 @@ void WriterPipe::send_wait() {
 
 void WriterPipe::on_outcome(Outcome& outcome, std::uint64_t tag) {
   if (tag == kReplicas) return replicas_answered(outcome);
+  if (tag == kHistory) return history_answered(outcome);
   if (outcome.kind == Outcome::Kind::refused) refused(outcome);
   if (tag == kTouch) {
     if (outcome.done()) touch_ = false;
@@ -238,6 +240,22 @@ void WriterPipe::replicas_answered(const Outcome& outcome) {
   if (alone_ && writer_.options_.degrade) flush();
 }
 
+/// There and back between two looks at who is primary: the connection may survive that, and what was written on it does
+/// not. PROTOCOLS 1.
+void WriterPipe::ask_history() {
+  next_look_ = writer_.loop().now() + kLook;
+  if (!asks_history_) asks_history_ = !connection_->command({"INFO", "replication"}, *this, kHistory);
+}
+
+void WriterPipe::history_answered(const Outcome& outcome) {
+  asks_history_ = false;
+  if (!outcome.done() || !connection_) return;
+  std::string now = parse_replication(outcome.value().text()).history;
+  if (!history_.empty() && history_ != now)
+    return connection_->renew(make_error_code(errc::wrong_role), "it was a replica meanwhile");
+  history_ = std::move(now);
+}
+
 void WriterPipe::refused(const Outcome& outcome) { refusal_ = outcome.text(); }
 
 void WriterPipe::end_flush() {
@@ -285,6 +303,7 @@ std::string WriterPipe::trouble(MonoTime since) const {
 
 void WriterPipe::tick() {
   if (!connection_) return give_back();
+  if (writer_.loop().now() >= next_look_) ask_history();
   if (alone_ && !asks_replicas_) asks_replicas_ = !connection_->command({"INFO", "replication"}, *this, kReplicas);
   if (!unconfirmed_.empty()) flush();
 }

@@ -41,7 +41,9 @@ class WriterPipe final : Handler {
  private:
   friend class Target;
   static constexpr std::size_t kCommands = 1024, kBytes = 2u << 20;  ///< of one flush
-  static constexpr std::uint64_t kTouch = ~std::uint64_t{0}, kWait = kTouch - 1, kReplicas = kTouch - 2;
+  static constexpr std::uint64_t kTouch = ~std::uint64_t{0}, kWait = kTouch - 1, kReplicas = kTouch - 2,
+                                 kHistory = kTouch - 3;
+  static constexpr Millis kLook{1000};
   struct Flight {
     Target* target;
     Batch* batch;  ///< null: a question
@@ -59,6 +61,8 @@ class WriterPipe final : Handler {
   void batch_answered(Flight& f, Outcome& outcome);
   void wait_answered(const Outcome& outcome);
   void replicas_answered(const Outcome& outcome);
+  void ask_history();
+  void history_answered(const Outcome& outcome);
   void refused(const Outcome& outcome);
   void end_flush();
   void confirm_all();
@@ -76,8 +80,11 @@ class WriterPipe final : Handler {
   bool concern_met_ = false;             ///< of the flush
   bool asks_replicas_ = false;           ///< how many there are
   bool alone_ = false;                   ///< it has no replica at all
-  bool waits_ = false;                   ///< the flush has a WAIT
-  std::string touch_key_;                ///< in a slot of this primary
+  bool asks_history_ = false;
+  std::string history_;    ///< Replication::history when the connection was new
+  MonoTime next_look_{};   ///< whether it is still the same
+  bool waits_ = false;     ///< the flush has a WAIT
+  std::string touch_key_;  ///< in a slot of this primary
   Words words_;
   std::string refusal_;  ///< the last one
 };

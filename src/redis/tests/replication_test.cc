@@ -21,8 +21,10 @@ TEST(Replication, IsReadFromInfo) {
       "# Replication\r\nrole:master\r\nconnected_slaves:2\r\n"
       "slave0:ip=127.0.0.1,port=6380,state=online,offset=140,lag=1\r\n"
       "slave1:ip=::1,port=6381,state=wait_bgsave,offset=0,lag=0\r\n"
-      "slave_read_repl_offset:7\r\nmaster_failover_state:no-failover\r\nmaster_repl_offset:154\r\n");
+      "slave_read_repl_offset:7\r\nmaster_failover_state:no-failover\r\nmaster_replid:8ab0\r\n"
+      "master_replid2:0000\r\nmaster_repl_offset:154\r\n");
   EXPECT_EQ(primary.role, "primary");
+  EXPECT_EQ(primary.history, "8ab0");
   EXPECT_THAT(primary.replicas, ElementsAre(Replication::Replica{"127.0.0.1:6380", "online", 14, 1},
                                             Replication::Replica{"[::1]:6381", "wait_bgsave", 154, 0}));
   EXPECT_EQ(parse_replication("role:slave\nmaster_host:x\n").role, "replica");

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "redis/tests/bench.h"
@@ -244,6 +245,23 @@ TEST(Writer, AReplicaThatIsPromotedGetsWhatItHasNotHeard) {
   const auto other = words_in(*group.servers[1], "a") == count_to(n) || words_in(*group.servers[2], "a") == count_to(n);
   EXPECT_TRUE(other);
   EXPECT_EQ(writer.stats().degraded, 0u);
+}
+
+TEST(Writer, AServerThatWasAReplicaMeanwhileGetsWhatThatMadeItForget) {
+  NEEDS_REDIS();
+  RedisServer server, other({"--repl-diskless-sync-delay", "0"});
+  TestLoop loop;
+  Writer writer(loop, url_of(server), with_script(), {});
+  List list(writer, "a");
+  writer.start();
+  ASSERT_TRUE(add_each(loop, list, 3));
+  // Nobody looks meanwhile, nobody writes afterwards, and the connection stays.
+  server.ask({"REPLICAOF", "127.0.0.1", std::to_string(other.port())});
+  for (int i = 0; i < 200 && words_in(server, "a") != ""; ++i) std::this_thread::sleep_for(Millis(50));
+  ASSERT_EQ(words_in(server, "a"), "");
+  server.ask({"REPLICAOF", "NO", "ONE"});
+  EXPECT_TRUE(loop.until([&] { return words_in(server, "a") == count_to(3); }));
+  EXPECT_EQ(writer.stats().lost, 0u);
 }
 
 TEST(Writer, ConfirmationsWaitForAReplica) {
