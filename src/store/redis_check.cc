@@ -18,7 +18,7 @@ using redis::Outcome;
 /// The value of a line `name:value` of INFO.
 std::string_view info(std::string_view text, std::string_view name) {
   for (std::size_t at = 0; (at = text.find(name, at)) != std::string_view::npos; at += name.size()) {
-    if ((at > 0 && text[at - 1] != '\n') || text[at + name.size()] != ':') continue;
+    if ((at > 0 && text[at - 1] != '\n') || !text.substr(at + name.size()).starts_with(':')) continue;
     const auto value = text.substr(at + name.size() + 1);
     return value.substr(0, value.find_first_of("\r\n"));
   }
@@ -49,9 +49,11 @@ void check_redis(redis::Client& client, const RedisOptions& options, std::functi
   const std::string key = RedisKeys(options.prefix, options.cluster).logs(0);
   client.call({"INFO", "server"}, key, options.wait, [&client, options, key, done = std::move(done)](Outcome& o) {
     if (!o.done()) {
-      const bool said = o.kind == Outcome::Kind::refused && o.refusal == redis::Refusal::other;
-      const auto what = fmt::format("cannot {} Redis at {}: {}", said ? "use" : "reach", options.url.text(), o.text());
-      return done(what, !said);
+      const bool forbidden = o.refused_as(redis::Refusal::no_permission);
+      const bool said = forbidden || o.refused_as(redis::Refusal::other);
+      return done(fmt::format("cannot {} Redis at {}: {}{}", said ? "use" : "reach", options.url.text(), o.text(),
+                              forbidden ? "; allow it (ACL: +info)" : ""),
+                  !said);
     }
     const auto version = info(o.value().text(), "redis_version");
     if (version_below(version, 6, 2))
