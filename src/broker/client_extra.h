@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/hash_map.h"
+#include "base/time.h"
 #include "mqtt/protocol.h"
 #include "ports/log_store.h"
 
@@ -34,7 +35,8 @@ struct ClientExtra {
   /// What an earlier connection left under way: sent again in its order, as the client's Receive Maximum allows.
   struct Resend {
     std::deque<mqtt::PacketId> ids;
-    bool reading = false;  ///< the log was asked for the message of the first one
+    bool reading = false;       ///< the log was asked for the message of the first one
+    MonoTime missing = kNever;  ///< since when it is not there
   };
 
   std::vector<std::function<void()>> released;  ///< to be told when the session is in the store

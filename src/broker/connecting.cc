@@ -326,24 +326,37 @@ bool Core::resend_one(Channel& c, PacketId id) {
 }
 
 /// Looks for the message of `id` behind `after`. Where the log goes on in a later generation, the store may have
-/// forgotten it and have it again further on.
+/// forgotten it and have it again further on, or get it again soon.
 void Core::read_under_way(ClientKey k, PacketId id, ports::LogId log, model::Position after) {
   stores_.logs->read(log, after, kUnderWayPage, [this, k, id, log](result<ports::LogPage> page) {
     Channel* channel = find(k);
     if (!channel || !channel->up() || !extra(k.slot).resend) return;
+    ClientExtra::Resend& r = *extra(k.slot).resend;
+    bool later = !page;
     if (page) {
       take_messages(channel->session(), log, page->messages);
       if (InFlight* entry = channel->session().window.find(id); entry && !entry->message) {
         const model::Position last = page->messages.empty() ? page->head : page->messages.back().position;
         if (last < page->head && last.generation > entry->position.generation) return read_under_way(k, id, log, last);
-        counters.dropped_log_bound.add();  // a bound of the log took it away
-        give_up(*channel, id, *entry);
+        later = may_come_again(*page, entry->position, r.missing);
+        if (!later) {
+          counters.dropped_log_bound.add();  // a bound of the log took it away
+          give_up(*channel, id, *entry);
+        }
       }
     }
-    extra(k.slot).resend->reading = false;
-    if (!page) return touch(k.slot);  // asked again with the next tick
+    r.reading = false;
+    if (later) return touch(k.slot);  // asked again with the next tick
+    r.missing = kNever;
     pump(*channel);
   });
+}
+
+/// The message that was there, at `p`, is not: who wrote it may write it again, for as long as his store keeps it.
+bool Core::may_come_again(const ports::LogPage& page, const model::Position& p, MonoTime& missing) const {
+  if (!page.forgetful || (p <= page.head && page.head.generation <= p.generation)) return false;
+  if (missing == kNever) missing = now;
+  return now - missing < kComesAgain;
 }
 
 /// Gives the messages of a log to what is under way from it.

@@ -144,6 +144,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   static constexpr std::size_t kSlabBytesOut = 64 * 1024 * 1024;  ///< and their bytes
 
   static constexpr std::size_t kUnderWayPage = 256;  ///< messages read at once: what was under way often lies together
+  static constexpr Seconds kComesAgain{30};          ///< redis::WriterOptions::keep
   /// A slot; 32 bytes, since idle clients pay for it.
   struct Client {
     Channel* channel = nullptr;
@@ -219,6 +220,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   bool resend_one(Channel& c, mqtt::PacketId id);
   void give_up(Channel& c, mqtt::PacketId id, session::InFlight& e);
   void read_under_way(ClientKey k, mqtt::PacketId id, ports::LogId log, model::Position after);
+  bool may_come_again(const ports::LogPage& page, const model::Position& p, MonoTime& missing) const;
   static void take_messages(session::Session& s, ports::LogId log, const std::vector<ports::StoredMessage>& messages);
   void leave_subscriptions(Channel& c, session::Session& s, ClientKey k);
   static bool has_many(const session::Session& s) { return s.subscriptions().size() > kFiltersPerTurn; }

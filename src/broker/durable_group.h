@@ -34,6 +34,7 @@ struct DurableGroup {
   std::unique_ptr<session::Session> session;  ///< null until it was claimed
   std::deque<session::PacketId> ready;        ///< to be handed out, by sequence
   bool reading = false;                       ///< the log was asked for the message of the first of them
+  MonoTime missing = kNever;                  ///< since when it is not there
   bool pumping = false, again = false;
   bool dirty = false;   ///< the store does not know all
   bool joined = false;  ///< the log is being read

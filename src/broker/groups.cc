@@ -220,19 +220,24 @@ void Core::read_for_group(DurableGroup& g, PacketId id, model::Position after) {
                        if (it == durable_groups_.end() || !it->second->session) return;
                        DurableGroup& to = *it->second;
                        if (to.session->epoch != epoch) return;
+                       bool later = !page;
                        if (page) {
                          take_messages(*to.session, log, page->messages);
                          if (InFlight* e = to.session->window.find(id); e && !e->message) {
                            const auto last = page->messages.empty() ? page->head : page->messages.back().position;
                            if (last < page->head && last.generation > e->position.generation)
                              return read_for_group(to, id, last);
-                           counters.dropped_log_bound.add();  // a bound of the log took it away
-                           std::erase(to.ready, id);
-                           end_of_group(to, id);
+                           later = may_come_again(*page, e->position, to.missing);
+                           if (!later) {
+                             counters.dropped_log_bound.add();  // a bound of the log took it away
+                             std::erase(to.ready, id);
+                             end_of_group(to, id);
+                           }
                          }
                        }
                        to.reading = false;
-                       if (!page) return void(retry_groups_.insert(log));
+                       if (later) return void(retry_groups_.insert(log));
+                       to.missing = kNever;
                        pump_group(log);
                      });
 }

@@ -216,7 +216,8 @@ void LogFeeds::ask(Log log, Feed& f, model::Position after) {
     auto& pages = found->second->pages;
     auto page = std::find_if(pages.begin(), pages.end(), [&](Page& p) { return !p.ready && p.after == after; });
     if (page == pages.end()) return;
-    if (!content) {
+    // A page without what should be there must not be kept.
+    if (!content || (content->forgetful && content->head <= after)) {
       pages.erase(page);
       failed_.push_back(log);
       return;

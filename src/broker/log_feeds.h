@@ -51,7 +51,7 @@ class LogFeeds final : public ports::LogWatcher {
   void deliver();
   /// Bytes of messages that are kept.
   std::size_t kept() const { return kept_; }
-  /// Asks again for what a store could not read. Now and then.
+  /// Asks again for what a store could not read, or has forgotten. Now and then.
   void retry();
 
  private:

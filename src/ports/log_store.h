@@ -35,6 +35,7 @@ struct LogPage {
   std::vector<StoredMessage> messages;  ///< in order, all behind the position asked for
   std::uint64_t lost = 0;  ///< messages between the position asked for and the first one left: trimmed by a bound
   model::Position head;    ///< last position of the log; the page reaches it when messages.back() stands there
+  bool forgetful = false;  ///< the store may have forgotten what should be in it, and get it again
 };
 
 /// Told of what was appended to the logs that it attached to, in the order of positions.

@@ -28,7 +28,8 @@ std::uint64_t number_at(std::string_view& text) {
 LogHead head_of(const redis::Reply::View& fields) {
   LogHead h;
   const auto incarnation = fields[0].integer();
-  if (!incarnation || !fields[1].is_nil()) return h;
+  h.ended = !fields[1].is_nil();
+  if (!incarnation || h.ended) return h;
   h.incarnation = static_cast<std::uint64_t>(*incarnation);
   std::string_view s = fields[2].text(), eras = fields[3].text();
   h.last.generation = number_at(s);
@@ -115,7 +116,8 @@ void LogReader::page(const std::string& log_key, const std::string& state_key, P
   head(state_key, within, [this, p](result<LogHead> h) {
     if (!h) return p->done(h.error());
     p->head = std::move(*h);
-    p->page.head = p->head.incarnation ? std::max(p->head.last, p->at) : p->at;
+    p->page.head = std::max(p->head.last, p->at);
+    p->page.forgetful = !p->head.ended;
     if (p->page.head == p->at) return p->done(std::move(p->page));
     read_on(p);
   });

@@ -16,7 +16,8 @@ namespace sb::store {
 
 /// What is known of a log without its messages.
 struct LogHead {
-  std::uint64_t incarnation = 0;
+  std::uint64_t incarnation = 0;  ///< 0: Redis does not have it
+  bool ended = false;             ///< and shall not, since it has no members
   model::Position last;
   std::uint64_t bytes = 0, messages = 0;
   /// From offset `first` on positions have this generation; the oldest ones may be left out.

@@ -85,8 +85,10 @@ class DelayedLogs final : public ports::LogStore, private ports::LogWatcher {
   }
   void read(ports::LogId log, model::Position after, std::size_t max, Done<ports::LogPage> done) override {
     ++reads;
-    d_.call<ports::LogPage>(
-        std::move(done), [this, log, after, max](Done<ports::LogPage> d) { to_.read(log, after, max, std::move(d)); });
+    d_.call<ports::LogPage>(std::move(done), [this, log, after, max](Done<ports::LogPage> d) {
+      if (!forgot) return to_.read(log, after, max, std::move(d));
+      d(ports::LogPage{{}, 0, after, true});
+    });
   }
   void attach(ports::LogId log, ports::LogWatcher* w, Done<model::Position> done) override {
     watcher_ = w;
@@ -97,6 +99,7 @@ class DelayedLogs final : public ports::LogStore, private ports::LogWatcher {
     d_.delay.request([this, log] { to_.detach(log, this); });
   }
   std::size_t reads = 0;
+  bool forgot = false;  ///< the store has lost everything
 
  private:
   void on_appended(ports::LogId log, model::Position previous, const ports::StoredMessage& m) override {

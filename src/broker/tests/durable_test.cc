@@ -280,6 +280,51 @@ TEST_P(Durable, TheLogIsTrimmedBehindItsReaders) {
   EXPECT_LT(b.logs.messages("a"), 700u);
 }
 
+// ---- a store that forgets
+
+struct Forgetful : DurableTest {
+  /// A client that has two messages under way, and one that it has not got, of which the store has nothing now.
+  std::unique_ptr<Client> come_back() {
+    auto c = come();
+    c->take();
+    c->subscribed("a", 2);
+    publish("a", "one", 1);
+    publish("a", "two", 2);
+    EXPECT_EQ(c->take().size(), 2u);
+    c->lose();
+    publish("a", "three", 1);
+    b.delayed_logs(0).forgot = true;
+    c = come();
+    EXPECT_EQ(c->take(), Words{"CONNACK 00 present"});
+    b.core(0).tick();
+    b.settle();
+    EXPECT_THAT(c->take(), IsEmpty());
+    return c;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Later, Forgetful, ::testing::Values(true));
+
+TEST_P(Forgetful, WhatIsThereAgainIsSentAgain) {
+  auto c = come_back();
+  b.delayed_logs(0).forgot = false;
+  b.core(0).tick();
+  EXPECT_EQ(c->take(), (Words{"PUBLISH a one qos1 id1 dup", "PUBLISH a two qos2 id2 dup", "PUBLISH a three qos1 id3"}));
+  EXPECT_EQ(b.core(0).counters.dropped_log_bound.get(), 0u);
+}
+
+TEST_P(Forgetful, WhatDoesNotComeAgainHoldsNobodyUpForEver) {
+  auto c = come_back();
+  for (int i = 0; i < 2; ++i) {  // one after the other
+    b.advance(Seconds(31));
+    b.core(0).tick();
+    b.settle();
+  }
+  EXPECT_EQ(b.core(0).counters.dropped_log_bound.get(), 2u);
+  b.delayed_logs(0).forgot = false;
+  b.core(0).tick();
+  EXPECT_EQ(c->take(), Words{"PUBLISH a three qos1 id3"});
+}
+
 // ---- bounds of a log
 
 class DurableBound : public Durable {

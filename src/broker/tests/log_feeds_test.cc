@@ -287,6 +287,30 @@ TEST(LogFeeds, WhoLagsInALogThatIsGoneStandsStill) {
   EXPECT_TRUE(r.got.empty());
 }
 
+TEST(LogFeeds, WhatAStoreForgetsIsReadWhenItHasItAgain) {
+  for (bool grows : {false, true}) {
+    Feeds f(/*tail_bytes=*/1);
+    LogId log = f.make("a");
+    Reader r{.log = log, .at = f.head(log), .room = 0};
+    f.enter(r);
+    f.settle();
+    f.append(log, 3);
+    f.settle();
+    f.logs.forgot = true;
+    r.room = SIZE_MAX;
+    f.read(r);
+    f.settle();
+    EXPECT_TRUE(r.got.empty());
+    const auto reads = f.logs.reads;
+    f.settle();
+    EXPECT_EQ(f.logs.reads, reads) << "it is not asked all the time";
+    f.logs.forgot = false;
+    grows ? f.append(log) : f.feeds.retry();
+    f.settle();
+    EXPECT_EQ(r.got.size(), grows ? 4u : 3u);
+  }
+}
+
 TEST(LogFeeds, ReaderThatLeftIsNotTold) {
   Feeds f;
   LogId log = f.make("a");

@@ -78,6 +78,35 @@ TEST(RedisLogs, RedisForgetsEverythingAndGetsItAgain) {
   }
 }
 
+TEST(RedisLogs, APageSaysThatSomethingMayComeAgain) {
+  NEEDS_REDIS();
+  RedisServer server({"--save", ""});
+  Cluster c;
+  Node& a = c.add("a", options_of(server));
+  Reader one(c, a, "x", "m1#1");
+  const Position begin = one.cursor.next;
+  Publisher p(a, "a", one.log);
+  p.publish(5);
+  ASSERT_TRUE(c.until([&] { return p.done() && one.in_order.size() == 5; }));
+  const auto page = [&] {
+    std::optional<ports::LogPage> read;
+    a.logs().read(one.log, begin, 100, [&](result<ports::LogPage> given) { read = std::move(*given); });
+    EXPECT_TRUE(c.until([&] { return read.has_value(); }));
+    return *read;
+  };
+  EXPECT_EQ(page().messages.size(), 5u);
+  server.ask({"FLUSHALL"});
+  EXPECT_TRUE(page().messages.empty());
+  EXPECT_EQ(page().head, begin);
+  EXPECT_TRUE(page().forgetful);
+  p.publish();
+  ASSERT_TRUE(c.until([&] { return p.done(); }));
+  EXPECT_EQ(page().messages.size(), 6u);
+  a.logs().leave("x", "m1#1");
+  ASSERT_TRUE(c.until([&] { return a.announced.empty(); }));
+  EXPECT_FALSE(page().forgetful) << "it has ended";
+}
+
 /// Who only publishes is often the first to see that Redis has lost a log.
 TEST(RedisLogs, ANodeWithoutMembersMakesALogAgainThatRedisHasLost) {
   NEEDS_REDIS();
