@@ -204,6 +204,14 @@ def test_nobody_listens(network, echo):
         pass
 
 
+def test_who_gives_up_to_connect_over_a_line_that_is_cut_is_forgotten(network, echo):
+    network.cut([OUTSIDE], ["s"])
+    sock = socket.create_connection(network.relay("s", echo.address), SOON)
+    until(lambda: network.connections(OUTSIDE, "s") == 1)
+    sock.close()
+    until(lambda: network.connections(OUTSIDE, "s") == 0)
+
+
 def test_who_connects_is_known(network, echo):
     """The same address is cut for one process and open for another."""
     host, port = network.relay("s", echo.address)

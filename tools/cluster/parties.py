@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Who is at the other end of a connection on this machine."""
+import functools
 import os
 import socket
 import struct
@@ -22,7 +23,7 @@ class Parties:
 
     def who(self, client: Address, server: Address) -> str:
         """Whose is the connection from `client` to `server`, addresses as the one who accepted it sees them."""
-        inode = _asked(client, server) or _listed(client, server)
+        inode = _asked(client, server) if _answers() else _listed(client, server)
         wanted = f"socket:[{inode}]"
         for name, pid in self._pids.items() if inode else ():
             if (number := pid()) and _has(number, wanted):
@@ -35,8 +36,15 @@ HEADER, QUESTION, ANSWER = struct.Struct("=IHHII"), struct.Struct("=BBBxI"), str
 NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST = 4, 20, 1
 
 
+@functools.cache
+def _answers() -> bool:
+    """Whether the kernel can be asked for a socket."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        return _asked(client.getsockname(), client.getpeername()) != 0
+
+
 def _asked(client: Address, server: Address) -> int:
-    """The inode of the client's socket, from the kernel; 0 = it does not know."""
+    """The inode of the client's socket, from the kernel; 0 = there is none."""
     ends = struct.pack("!HH4s12x4s12x", client[1], server[1], socket.inet_aton(client[0]), socket.inet_aton(server[0]))
     question = QUESTION.pack(socket.AF_INET, socket.IPPROTO_TCP, 0, 0xFFFFFFFF) + ends + struct.pack("=III", 0, *[0xFFFFFFFF] * 2)
     try:
@@ -44,7 +52,7 @@ def _asked(client: Address, server: Address) -> int:
             netlink.settimeout(1)
             netlink.send(HEADER.pack(HEADER.size + len(question), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 1, 0) + question)
             answer = netlink.recv(4096)
-    except OSError:  # not every kernel can be asked
+    except OSError:  # not every kernel can be asked so
         return 0
     kind = HEADER.unpack_from(answer)[1]
     return ANSWER.unpack_from(answer, HEADER.size)[4] if kind == SOCK_DIAG_BY_FAMILY else 0

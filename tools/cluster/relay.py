@@ -9,7 +9,9 @@ the sender has given up on it by then.
 import asyncio
 import itertools
 import random
+import select
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass
 
@@ -17,6 +19,8 @@ from .parties import OUTSIDE, Parties
 
 RETRANSMISSION = 0.2  # seconds: what the loss of a packet costs TCP at least; the next one twice that, and so on
 ATTEMPTS = 4          # so many in a row get lost at most
+SETTLED = 10          # seconds after which nobody who has just started is behind a connection any more
+SWEEP = 0.5           # seconds between two looks for those who have given up to connect
 Address = tuple[str, int]
 
 
@@ -157,6 +161,7 @@ class _Connection:
         self.ends = ends
         self.client, self.server, self.near, self.far = client, server, near, _End()
         self.flows: tuple[_Flow, _Flow] | None = None
+        self.began, self.settled = time.monotonic(), False
 
 
 class Network:
@@ -166,6 +171,8 @@ class Network:
         self.parties = parties
         self._lines: dict[tuple[str, str], Line] = {}
         self._connections: set[_Connection] = set()
+        self._held: dict[_Connection, asyncio.Future] = {}  # they wait for a line that is whole
+        self._sweeper: asyncio.Task | None = None
         self._loop = asyncio.new_event_loop()
         self._listeners: list[asyncio.Server] = []
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -212,6 +219,8 @@ class Network:
         async def end():
             for listener in self._listeners:
                 listener.close()
+            if self._sweeper:
+                self._sweeper.cancel()
             for connection in list(self._connections):
                 for one in (connection.near, connection.far):
                     if one.transport:
@@ -234,12 +243,19 @@ class Network:
         self._recognize()
         for connection in list(self._connections):
             self._renew(connection)
+        for connection, whole in self._held.items():
+            if not self._is_cut(connection) and not whole.done():
+                whole.set_result(None)
 
     def _recognize(self) -> None:
         """A process that has just been started may connect before it is known. To look for it takes long: not more often."""
         for c in self._connections:
-            if c.client == OUTSIDE and c.flows:
+            if c.client == OUTSIDE and c.flows and not c.settled:
+                c.settled = time.monotonic() - c.began > SETTLED
                 c.client = self.parties.who(*c.ends)
+
+    def _is_cut(self, c: _Connection) -> bool:
+        return self.line(c.client, c.server).cut or self.line(c.server, c.client).cut
 
     def _renew(self, c: _Connection) -> None:
         if c.flows:
@@ -256,8 +272,8 @@ class Network:
         self._connections.add(connection)
         near, far = connection.near, connection.far
         ends = connection.client, connection.server
-        while self.line(*ends).cut or self.line(*reversed(ends)).cut:
-            await asyncio.sleep(0.02)
+        while self._is_cut(connection):
+            await self._hold(connection)
         await asyncio.sleep(self.line(*ends).lateness() + self.line(*reversed(ends)).lateness())
         there, back = _Flow(near, far, CLEAN), _Flow(far, near, CLEAN)
         near.outgoing = far.incoming = there
@@ -269,6 +285,29 @@ class Network:
             return
         connection.flows = there, back
         self._renew(connection)
+
+
+    async def _hold(self, connection: _Connection) -> None:
+        self._held[connection] = self._loop.create_future()
+        if not self._sweeper or self._sweeper.done():
+            self._sweeper = asyncio.ensure_future(self._sweep())
+        try:
+            await self._held[connection]
+        finally:
+            del self._held[connection]
+
+    async def _sweep(self) -> None:
+        """Who gives up to connect over a cut line is gone without a trace. Nobody reads there, so it has to be looked for: servers
+        of a Redis Cluster try it a hundred times a second."""
+        while self._held:
+            await asyncio.sleep(SWEEP)
+            nears = {c.near.transport.get_extra_info("socket").fileno(): c.near.transport for c in self._held}
+            poll = select.poll()
+            for fd in nears:
+                if fd >= 0:
+                    poll.register(fd, select.POLLRDHUP)
+            for fd, _ in poll.poll(0):
+                nears[fd].abort()
 
 
 class _Near(_End):
