@@ -105,7 +105,11 @@ void ClusterNode::peer_retained(std::string_view topic, std::string_view entry) 
 // ---------------------------------------------------------------- becoming a member
 
 void ClusterNode::load(std::function<void()> done) {
-  loaded_ = std::move(done);
+  // One that is under way is begun anew: whoever waits for it may be waiting to come in.
+  loaded_ = [before = std::move(loaded_), done = std::move(done)] {
+    if (before) before();
+    done();
+  };
   logs_known_ = false;
   stores_.retained->read_topics();
   stores_.sessions->check_records();
@@ -221,7 +225,10 @@ std::optional<WallTime> ClusterNode::died(std::string_view node, std::uint64_t e
   if (!joined_) return {};
   if (node == options_.node && (cluster_->epoch() == 0 || epoch >= cluster_->epoch())) return {};
   const Fate fate = node == options_.node ? Fate::over : cluster_->known().fate(node, epoch);
-  if (fate == Fate::lives) return {};
+  if (fate == Fate::lives) {  // perhaps it was unheard of for a while
+    ends_.erase({std::string(node), epoch});
+    return {};
+  }
   if (ends_.size() > kEnds) ends_.erase(ends_.begin());
   auto& [since, over] = ends_.try_emplace({std::string(node), epoch}, loop_->wall(), false).first->second;
   over |= fate == Fate::over || since + kUnheardOf <= loop_->wall();

@@ -48,6 +48,7 @@ RedisLog::Members& RedisLog::open_members() {
 void RedisLog::join(std::string member, Answers::Ptr<Joined> slot) {
   const bool group = member == ports::kGroupMember;
   members_.try_emplace(member);
+  used = logs_.now();
   open_members().ops.push_back({group ? 'g' : 'j', std::move(member), {}, std::move(slot), nullptr});
 }
 
@@ -87,7 +88,7 @@ void RedisLog::forget_members() {
 
 void RedisLog::join_members() {
   for (auto& [member, low] : members_)
-    open_members().ops.push_back({member == ports::kGroupMember ? 'g' : 'j', member});
+    open_members().ops.push_back({member == ports::kGroupMember ? 'g' : 'a', member});
 }
 
 void RedisLog::join_again(std::uint64_t with_incarnation) {

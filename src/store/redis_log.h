@@ -8,6 +8,7 @@
 
 #include "base/hash_map.h"
 #include "model/limits.h"
+#include "model/topic.h"
 #include "ports/log_store.h"
 #include "redis/writer.h"
 #include "store/redis_answers.h"
@@ -50,6 +51,7 @@ class RedisLog final : public redis::Target {
   std::uint64_t trim_messages = 0, trim_bytes = 0;  ///< from which on it is looked at whom it may forget
   MonoTime made_empty = kNever;                     ///< when it was made again without members; kNever: it was not
   std::uint64_t heard = 0;                          ///< messages of others since lower bounds were written
+  MonoTime used{};                                  ///< by a reader or a member of this node, at the latest
   MonoTime looked_up{};                             ///< when the records of its lowest members were read
   bool trimming = false;
   std::vector<std::pair<Answers::Ptr<Joined>, Position>> joined;  ///< and wait until all nodes know
@@ -79,6 +81,8 @@ class RedisLog final : public redis::Target {
   /// Nobody has joined what was made again.
   void end_if_empty();
   bool has_members() const { return !members_.empty(); }
+  /// Who ended it cannot have known of its members here. (Of a group's log: its owner reads it for others.)
+  bool wanted() const { return !members_.empty() && tail.watched() && !model::is_shared(filter); }
   /// Nothing is done any more; what waits is answered as for a log that is not there.
   void end();
 
@@ -89,7 +93,7 @@ class RedisLog final : public redis::Target {
 
   std::unique_ptr<redis::Batch> next() override;
   void encode(const redis::Batch& b, Sending how, redis::Words& out) override;
-  void encode(const Members& b, bool any, redis::Words& out);
+  void encode(const Members& b, bool any, bool again, redis::Words& out);
   void encode(const Messages& b, bool any, redis::Words& out);
   Taken answered(redis::Batch& b, redis::Outcome& o) override;
   Taken answered(Members& b, const redis::Reply::View& v);

@@ -146,10 +146,13 @@ void LogReader::read_on(std::shared_ptr<Page> p) {
         if (entries > 0) p->log->entry_bytes = std::max<std::size_t>(bytes / entries, 64);
         ports::LogPage& page = p->page;
         if (entries == count && page.messages.size() < p->max && p->bytes < kPageBytes) return read_on(p);
+        const std::uint64_t from = p->head.offset_of(p->at), upto = p->head.last.offset;
         if (!page.messages.empty())
           page.head = std::max(page.head, page.messages.back().position);
+        else if (upto > std::max(from, upto - p->head.messages))
+          page.head = p->at;  // Redis has forgotten them between the two commands: they may come again
         else
-          page.lost = p->head.last.offset - p->head.offset_of(p->at);  // all of it was trimmed
+          page.lost = upto - from;  // all of it was trimmed
         p->done(std::move(page));
       },
       redis::kReads);

@@ -176,32 +176,38 @@ if there then
   local last = f[4] and numbers(f[4])[1]
   if last and number <= last then
     local r = {'seen', tonumber(f[1]), s[B], s[O] - s[X], s[G], s[O], 0}
-    for i = 6, #ARGV, 4 do
+    for i = 7, #ARGV, 4 do
       r[#r + 1] = (ARGV[i] == 'l' or redis.call('ZSCORE', members, ARGV[i + 1])) and 1 or 0
     end
     return r
   end
-  if ARGV[3] == '' and last and number ~= last + 1 then return {'gap'} end
+  if ARGV[3] == '' and number ~= (last or 0) + 1 then return {'gap'} end
   if tonumber(f[1]) < incarnation then
     redis.call('HSET', state, 'i', ARGV[4])
     f[1] = ARGV[4]
   end
 end
 local ended, results = 0, {}
-for i = 6, #ARGV, 4 do
+for i = 7, #ARGV, 4 do
   local op, name, done = ARGV[i], ARGV[i + 1], 1
-  if op == 'j' and not there then
+  if (op == 'j' or op == 'a') and not there then
     if f[1] and tonumber(f[1]) >= incarnation then
       done = -1
+    elseif ARGV[3] == '' then
+      return {'gap'}
     else
-      s = begin(ARGV[4], tonumber(ARGV[5]), before)
-      f[1], f[5], there, ended = ARGV[4], int(s[G]) .. ',1', true, 3
+      -- One that was lost comes back as another one: so those who know the old one see it.
+      local made = (ARGV[6] ~= '' and not f[1]) and int(math.max(incarnation + 1, ms())) or ARGV[4]
+      s = begin(made, tonumber(ARGV[5]), before)
+      f[1], f[5], there, ended = made, int(s[G]) .. ',1', true, 3
     end
   end
   if not there then
     if done == 1 and op ~= 'l' then done = 0 end
   elseif op == 'j' then
     redis.call('ZADD', members, 'NX', int(s[O]), name)
+  elseif op == 'a' then
+    redis.call('ZADD', members, 'NX', int(s[X]), name)
   elseif op == 'g' then
     redis.call('ZADD', members, 'NX', int(s[X]), group)
   elseif op == 'r' then
@@ -230,10 +236,12 @@ return {'done', tonumber(f[1]) or 0, s[B], s[O] - s[X], s[G], s[O], ended, unpac
 
 constexpr const char* kMakeAgain = R"(
 local f = redis.call('HMGET', state, 'i', 'd', 's', 'w:' .. ARGV[1])
-if f[2] then return {0} end
-local s = f[1] and numbers(f[3]) or begin(ARGV[2], tonumber(ARGV[3]), 0)
-for i = 4, #ARGV do redis.call('ZADD', members, 'NX', int(s[O]), ARGV[i]) end
-return {tonumber(f[1] or ARGV[2]), f[4] and numbers(f[4])[1] or 0}
+if f[2] and ARGV[4] == '' then return {0} end
+local there = f[1] and not f[2]
+local s = f[3] and numbers(f[3])
+if not there then s = begin(ARGV[2], tonumber(ARGV[3]), s and s[G] or 0) end
+for i = 5, #ARGV do redis.call('ZADD', members, 'NX', int(s[X]), ARGV[i]) end
+return {tonumber(there and f[1] or ARGV[2]), there and f[4] and numbers(f[4])[1] or 0}
 )";
 
 constexpr const char* kTrim = R"(

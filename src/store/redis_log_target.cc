@@ -24,7 +24,9 @@ std::unique_ptr<redis::Batch> RedisLog::next() {
   LogBatch& b = *waiting_.front();
   if (b.kind == LogBatch::Kind::members) {
     auto& ops = static_cast<Members&>(b).ops;
-    if (incarnation == 0 && std::any_of(ops.begin(), ops.end(), [](auto& op) { return op.kind == 'j'; })) return {};
+    if (incarnation == 0 &&
+        std::any_of(ops.begin(), ops.end(), [](auto& op) { return op.kind == 'j' || op.kind == 'a'; }))
+      return {};
     b.bytes = sizeof(Members);
     for (auto& op : ops) b.bytes += sizeof op + op.member.size();
   } else {
@@ -42,16 +44,20 @@ std::unique_ptr<redis::Batch> RedisLog::next() {
 void RedisLog::encode(const redis::Batch& b, Sending how, Words& out) {
   const bool any = how.gap || b.number == first_number_;
   if (static_cast<const LogBatch&>(b).kind == LogBatch::Kind::members)
-    encode(static_cast<const Members&>(b), any, out);
+    encode(static_cast<const Members&>(b), any, how.again, out);
   else
     encode(static_cast<const Messages&>(b), any, out);
 }
 
-void RedisLog::encode(const Members& b, bool any, Words& out) {
+void RedisLog::encode(const Members& b, bool any, bool again, Words& out) {
   out.add("EVALSHA").add(log_scripts::members->sha).add("3").add(key()).add(state_key).add(members_key);
   out.add(logs_.writer_name()).number(b.number).add(any ? "any" : "").number(incarnation).number(head_.generation);
+  out.add(announced ? "1" : "");
   for (auto& op : b.ops)
-    out.keep(std::string(1, op.kind)).add(op.member).number(op.low.generation).number(op.low.offset);
+    out.add(op.kind == 'j' && again ? "a" : std::string_view(&op.kind, 1))
+        .add(op.member)
+        .number(op.low.generation)
+        .number(op.low.offset);
 }
 
 void RedisLog::encode(const Messages& b, bool any, Words& out) {
@@ -92,13 +98,20 @@ RedisLog::Taken RedisLog::answered(Members& b, const redis::Reply::View& v) {
   b.results.assign(n.begin() + 7, n.end());
   logs_.seen_incarnation(static_cast<std::uint64_t>(n[1]));
   seen(b.at);
-  if (b.ended == 2 && n[1] == 0 && tail.watched()) {  // nobody has ended it
-    make_again_ = true;
-    return Taken::repair;
+  if (b.ended == 2 && n[1] == 0) {  // nobody has ended it
+    if (tail.watched()) {
+      make_again_ = true;
+      return Taken::repair;
+    }
+    b.ended = 0;  // whoever needs it makes it again
   }
   logs_.counted(*this, b.ended == 1 || b.ended == 2 ? 0 : static_cast<std::uint64_t>(n[2]),
                 static_cast<std::uint64_t>(n[3]));
-  join_again(static_cast<std::uint64_t>(n[1]));
+  const auto now_is = static_cast<std::uint64_t>(n[1]);
+  const bool made = b.ended == 3 && announced;  // Redis had lost it
+  if (made && now_is <= incarnation) join_members();
+  join_again(now_is);
+  if (made) logs_.made_again(*this);
   return Taken::yes;
 }
 
@@ -106,8 +119,12 @@ RedisLog::Taken RedisLog::answered(Messages& b, const redis::Reply::View& v) {
   std::vector<std::uint64_t> n;
   for (auto field : v) n.push_back(static_cast<std::uint64_t>(field.integer().value_or(0)));
   if (v[0].text() == "none") {
-    if (n.size() > 1 && n[1] != 0) return Taken::over;
-    // Nobody has ended it, so Redis has lost it. Its members may be other nodes', and join when they hear of it.
+    if (n.size() > 1 && n[1] != 0) {
+      logs_.seen_incarnation(n[1]);
+      if (!wanted()) return Taken::over;
+    }
+    // Nobody has ended it, or nobody knew of its members here, so Redis has lost it. Its members may be other nodes',
+    // and join when they hear of it.
     make_again_ = true;
     return Taken::repair;
   }
@@ -192,13 +209,9 @@ void RedisLog::confirmed(Members& b) {
   for (auto& op : b.ops)
     if (op.leave) left.push_back(std::move(op.leave));
   const bool ended = b.ended == 1 || b.ended == 2 || !again.empty();
-  if (b.ended == 3 && announced) {  // Redis had lost it
-    join_members();
-    logs_.made_again(*this);
-  }
   settled();
   if (ended)
-    logs_.retire(*this);
+    logs_.ended(*this);
   else if (!joined.empty())
     logs_.joined(*this);
   for (auto& slot : left) logs_.answers().answer(slot, result<void>());
@@ -211,7 +224,7 @@ void RedisLog::encode_last(Words& out) {
     return;
   }
   out.add("EVALSHA").add(log_scripts::make_again->sha).add("3").add(key()).add(state_key).add(members_key);
-  out.add(logs_.writer_name()).number(logs_.new_incarnation()).number(head_.generation);
+  out.add(logs_.writer_name()).number(logs_.new_incarnation()).number(head_.generation).add(wanted() ? "1" : "");
   std::size_t n = 0;
   for (auto& [member, low] : members_) {
     if (++n > kMadeAgain) break;

@@ -58,7 +58,11 @@ class RedisLogs final : public ports::LogStore, public LogsOfPeers, public Redis
   // --- RedisPart
   void on_tick() override;
   void on_turn_end() override;
-  void on_connected() override { compare_heads(); }
+  void on_connected() override {
+    compare_heads();
+    to_list_.clear();
+    for (auto& [id, log] : by_id_) to_list_.push_back(id);
+  }
   bool busy() const override { return !answers_.empty(); }
 
   // --- for the logs
@@ -94,6 +98,8 @@ class RedisLogs final : public ports::LogStore, public LogsOfPeers, public Redis
   void note_hole(RedisLog& log);
   /// Redis has the log again, with another incarnation.
   void made_again(RedisLog& log);
+  /// Redis has it no more, and all have left it.
+  void ended(RedisLog& log);
   /// The log is no more.
   void retire(RedisLog& log);
 
@@ -113,6 +119,7 @@ class RedisLogs final : public ports::LogStore, public LogsOfPeers, public Redis
   void read_tail(RedisLog& log);
   void tail_read(LogId id, const result<ports::LogPage>& page);
   void compare_some();
+  void list_some();
   void trim(RedisLog& log);
   void see_to_some();
   void look_up(RedisLog& log, const std::vector<std::string>& lowest);
@@ -139,7 +146,8 @@ class RedisLogs final : public ports::LogStore, public LogsOfPeers, public Redis
   std::vector<std::unique_ptr<RedisLog>> gone_;  ///< until the end of the turn
   std::vector<std::unique_ptr<LogList>> lists_;
   std::vector<LogId> holes_, to_compare_, to_see_to_;
-  std::vector<LogId> doubts_;  ///< what is missing in their tails is not in Redis, a moment ago
+  std::vector<LogId> to_list_;  ///< once more, since Redis may have forgotten that
+  std::vector<LogId> doubts_;   ///< what is missing in their tails is not in Redis, a moment ago
   LogMembers members_;
   StringMap<MonoTime> suspects_;  ///< members without a record, by log and name: since when
   std::uint64_t ticks_ = 0;

@@ -68,7 +68,12 @@ void RedisLogs::peer_log_began(std::string_view filter, std::uint64_t incarnatio
 void RedisLogs::peer_log_ended(std::string_view filter, std::uint64_t incarnation) {
   seen_incarnation(incarnation);
   RedisLog* log = find(filter);
-  if (log && log->incarnation != 0 && log->incarnation <= incarnation) retire(*log);
+  if (log && log->incarnation != 0 && log->incarnation <= incarnation) ended(*log);
+}
+
+void RedisLogs::ended(RedisLog& log) {
+  if (!log.wanted()) return retire(log);
+  log.join_again(new_incarnation());  // Redis had forgotten those who are here
 }
 
 void RedisLogs::peer_appended(std::string_view filter, const AppendedRun& run) {
@@ -103,6 +108,15 @@ void RedisLogs::compare_some() {
       read->seen(head->last);
       if (head->last > read->tail.at()) note_hole(*read);
     });
+  }
+}
+
+void RedisLogs::list_some() {
+  for (std::size_t n = 0; n < kHeadsPerTick && !to_list_.empty(); ++n) {
+    const RedisLog* log = find(to_list_.back());
+    to_list_.pop_back();
+    if (log && log->announced && log->incarnation != 0)
+      list_of(log->filter).begin(log->filter, log->incarnation, [](std::uint64_t) {});
   }
 }
 
@@ -229,9 +243,11 @@ void RedisLogs::see_to_some() {
       log->made_empty = kNever;
       log->end_if_empty();
     }
+    if (log->tail.watched()) log->used = now();
     if (!log->has_members() || log->tail.watched()) continue;
     log->write_lows();
-    log->forget_members();
+    // As long as what they have not read may be written again, they have to be members then.
+    if (now() - log->used >= engine_.writer().options().keep) log->forget_members();
   }
 }
 
@@ -241,6 +257,7 @@ void RedisLogs::on_tick() {
   see_to_some();
   if (ticks_ % kCompareEvery == 0 && to_compare_.empty()) compare_heads();
   compare_some();
+  list_some();
   for (LogId id : std::exchange(doubts_, {}))
     if (RedisLog* log = find(id)) note_hole(*log);
 }

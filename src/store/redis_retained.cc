@@ -108,16 +108,6 @@ void RedisRetained::is_gone(const std::string& topic, WallTime stamp, WallTime n
   erase(topic);
 }
 
-void RedisRetained::peer_set(std::string_view topic, const std::optional<RetainedEntry>& entry) {
-  ++changes_[RedisKeys::shard_of(topic)];
-  uncache(topic);
-  if (auto it = rows_.find(topic); it != rows_.end()) it->second->set_outdated();
-  if (entry)
-    put(topic, *entry);
-  else
-    erase(topic);
-}
-
 RetainedTopicsRow& RedisRetained::topics_row(std::string_view topic) {
   const std::size_t i = RedisKeys::shard_of(topic);
   if (!topics_rows_[i]) topics_rows_[i] = std::make_unique<RetainedTopicsRow>(writer_, keys_.retained_topics(i));
@@ -256,6 +246,7 @@ void RedisRetained::fetch(const std::shared_ptr<Reading>& r) {
 
 void RedisRetained::on_timer() {
   writer_.loop().timers().set(*this, writer_.loop().now() + kTick);
+  load_again();
   if (!loaded_) return;
   remove_gone();
   look_for_expired();

@@ -91,6 +91,7 @@ class RedisRetained final : public ports::RetainedStore, io::Timer {
   void on_timer() override;
   void begin_load();
   void load(const std::shared_ptr<Loading>& l, std::size_t shard, std::string cursor);
+  void load_again();
   void end_load(Loading& l);
   RetainedTopicsRow& topics_row(std::string_view topic);
   RetainedRow& row(std::string_view topic);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a node knows of the retained messages in Redis: the topics, read at the start, and a cache of messages.
+#include <set>
+
 #include "base/log.h"
 #include "store/embedded_encoding.h"
 #include "store/redis_retained.h"
@@ -21,7 +23,25 @@ constexpr Millis kScan{3'600'000};
 struct RedisRetained::Loading {
   Topics topics;
   std::size_t waits = RedisKeys::kShards;
+  std::set<std::string, std::less<>> said;  ///< by other nodes meanwhile
+  std::vector<std::size_t> again;           ///< shards that could not be read
 };
+
+void RedisRetained::peer_set(std::string_view topic, const std::optional<RetainedEntry>& entry) {
+  ++changes_[RedisKeys::shard_of(topic)];
+  uncache(topic);
+  if (auto it = rows_.find(topic); it != rows_.end()) it->second->set_outdated();
+  if (loading_) loading_->said.emplace(topic);
+  if (entry)
+    put(topic, *entry);
+  else
+    erase(topic);
+}
+
+void RedisRetained::load_again() {
+  if (!loading_) return;
+  for (std::size_t shard : std::exchange(loading_->again, {})) load(loading_, shard, "0");
+}
 
 void RedisRetained::begin_load() {
   loading_ = std::make_shared<Loading>();
@@ -43,7 +63,7 @@ void RedisRetained::load(const std::shared_ptr<Loading>& l, std::size_t shard, s
       [self = self_, l, shard](Outcome& o) {
         RedisRetained* r = *self;
         if (!r || r->loading_ != l) return;
-        if (!o.done()) return r->load(l, shard, "0");
+        if (!o.done()) return l->again.push_back(shard);
         const auto found = o.value()[1];
         for (auto it = found.begin(); it != found.end(); ++it) {
           std::string topic((*it).text());
@@ -57,15 +77,17 @@ void RedisRetained::load(const std::shared_ptr<Loading>& l, std::size_t shard, s
       redis::kReads);
 }
 
-/// What this node has set lately it knows better.
+/// What was set lately, here or elsewhere, this node knows better.
 void RedisRetained::end_load(Loading& l) {
-  for (auto& [topic, row] : rows_) {
+  const auto knows = [&](const std::string& topic) {
     auto it = topics_.find(topic);
     if (it != topics_.end())
       l.topics[topic] = it->second;
     else
       l.topics.erase(topic);
-  }
+  };
+  for (auto& [topic, row] : rows_) knows(topic);
+  for (auto& topic : l.said) knows(topic);
   topics_ = std::move(l.topics);
   bytes_ = 0;
   for (auto& [topic, e] : topics_) bytes_ += e.cost;

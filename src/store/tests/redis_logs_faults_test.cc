@@ -107,6 +107,128 @@ TEST(RedisLogs, APageSaysThatSomethingMayComeAgain) {
   EXPECT_FALSE(page().forgetful) << "it has ended";
 }
 
+TEST(RedisLogs, WhatIsForgottenBetweenTheHeadAndTheEntriesIsNotPassedOver) {
+  NEEDS_REDIS();
+  RedisServer server({"--save", ""});
+  Cluster c;
+  Node& a = c.add("a", options_of(server));
+  Reader one(c, a, "x", "m1#1");
+  const Position begin = one.cursor.next;
+  Publisher p(a, "a", one.log);
+  p.publish(5);
+  ASSERT_TRUE(c.until([&] { return p.done() && one.in_order.size() == 5; }));
+  server.ask({"XTRIM", "sb:{l:x}", "MAXLEN", "0"});
+  std::optional<ports::LogPage> page;
+  a.logs().read(one.log, begin, 100, [&](result<ports::LogPage> given) { page = std::move(*given); });
+  ASSERT_TRUE(c.until([&] { return page.has_value(); }));
+  EXPECT_EQ(page->head, begin);
+  EXPECT_EQ(page->lost, 0u);
+  EXPECT_TRUE(page->forgetful);
+}
+
+/// Redis has lost a log without any of its connections; only this node looks.
+void sees_that_it_is_lost(Cluster& c, Node& n, RedisServer& server, const std::string& members) {
+  n.of_peers->compare_heads();
+  EXPECT_TRUE(c.until([&] { return server.ask({"ZCARD", "sb:{l:x}:c"}) == members; })) << members;
+}
+
+TEST(RedisLogs, WhoMakesALogAgainTellsThoseWhoReadIt) {
+  NEEDS_REDIS();
+  RedisServer server({"--save", ""});
+  Cluster c;
+  Node &a = c.add("a", options_of(server)), &b = c.add("b", options_of(server));
+  Reader one(c, a, "x", "m1#1"), two(c, b, "x", "m2#1");
+  server.ask({"FLUSHALL"});
+  sees_that_it_is_lost(c, a, server, "2");  // b hears of it
+  a.logs().leave("x", "m1#1");
+  ASSERT_TRUE(c.until([&] { return server.ask({"ZCARD", "sb:{l:x}:c"}) == "1"; }));
+  c.run_for(Millis(50));
+  EXPECT_TRUE(b.announced.contains("x"));
+  Publisher p(a, "a", a.announced["x"]);
+  p.publish(3);
+  ASSERT_TRUE(c.until([&] { return p.done() && two.in_order.size() == 3; }));
+}
+
+TEST(RedisLogs, WhoDoesNotReadALostLogDoesNotEndItForThoseWhoDo) {
+  NEEDS_REDIS();
+  for (const bool away : {false, true}) {
+    RedisServer server({"--save", ""});
+    Cluster c;
+    Node &a = c.add("a", options_of(server)), &b = c.add("b", options_of(server));
+    LogId log = 0;
+    a.logs().join("x", "m1#1", [&](result<ports::LogStore::Joined> j) { log = j->log; });
+    ASSERT_TRUE(c.until([&] { return log != 0; }));
+    Reader two(c, b, "x", "m2#1");
+    server.ask({"FLUSHALL"});
+    if (away) sees_that_it_is_lost(c, a, server, "0");  // it does not look at logs that nobody reads there
+    a.logs().leave("x", "m1#1");
+    Publisher p(b, "b", two.log);
+    p.publish(3);
+    ASSERT_TRUE(c.until([&] { return p.done() && two.in_order.size() == 3; }));
+    EXPECT_TRUE(b.announced.contains("x"));
+  }
+}
+
+TEST(RedisLogs, WhoReadsALogMakesItAgainWhenOthersHaveEndedIt) {
+  NEEDS_REDIS();
+  RedisServer server({"--save", ""});
+  Cluster c;
+  Node &a = c.add("a", options_of(server)), &b = c.add("b", options_of(server));
+  Reader one(c, a, "x", "m1#1"), two(c, b, "x", "m2#1");
+  Publisher p(a, "a", one.log), q(b, "b", two.log);
+  q.publish(2);
+  ASSERT_TRUE(c.until([&] { return q.done() && two.in_order.size() == 2; }));
+  server.ask({"ZREM", "sb:{l:x}:c", "m2#1"});  // forgotten, and nobody knows
+  a.logs().leave("x", "m1#1");
+  ASSERT_TRUE(c.until([&] { return server.ask({"ZCARD", "sb:{l:x}:c"}) == "1"; })) << "b has joined again";
+  EXPECT_TRUE(b.announced.contains("x"));
+  q.publish(3);
+  ASSERT_TRUE(c.until([&] { return q.done() && two.in_order.size() == 5; }));
+  expect_all_once(two, {&q});
+}
+
+TEST(RedisLogs, WhatAWriterHadIsThereAgainBehindItsMembers) {
+  NEEDS_REDIS();
+  RedisServer server({"--save", ""});
+  Cluster c;
+  Node &a = c.add("a", options_of(server)), &b = c.add("b", options_of(server));
+  Reader one(c, a, "x", "m1#1"), two(c, b, "x", "m2#1");
+  Publisher p(a, "a", one.log), q(b, "b", two.log);
+  q.publish(5);
+  ASSERT_TRUE(c.until([&] { return q.done() && one.in_order.size() == 5; }));
+  server.ask({"FLUSHALL"});
+  p.publish();  // a makes it again, and b joins, before it has anything to write
+  ASSERT_TRUE(c.until([&] { return p.done() && server.ask({"ZCARD", "sb:{l:x}:c"}) == "2"; }));
+  q.publish();
+  ASSERT_TRUE(c.until([&] { return q.done(); }));
+  EXPECT_EQ(server.ask({"ZSCORE", "sb:{l:x}:c", "m2#1"}), "0") << "it may have to read all of it";
+  Reader late(c, a, "x", "m3#1");
+  late.cursor.next = {};
+  late.catch_up();
+  EXPECT_EQ(late.in_order.size(), 7u);
+  one.catch_up();
+  two.catch_up();
+  expect_all_once(one, {&p, &q});
+  expect_all_once(two, {&p, &q});
+}
+
+TEST(RedisLogs, TheListOfLogsIsMendedBehindALostConnection) {
+  NEEDS_REDIS();
+  RedisServer server({"--save", ""});
+  Cluster c;
+  Node& a = c.add("a", options_of(server));
+  const Node& b = c.add("b", options_of(server));
+  LogId log = 0;
+  a.logs().join("x", "m1#1", [&](result<ports::LogStore::Joined> j) { log = j->log; });
+  ASSERT_TRUE(c.until([&] { return log != 0 && b.announced.contains("x"); }));
+  const std::string list = RedisKeys().logs(RedisKeys::shard_of("x"));
+  ASSERT_NE(server.ask({"HGET", list, "x"}), "");
+  c.nodes.erase(c.nodes.begin());  // who has listed it is gone
+  server.ask({"DEL", list});
+  server.ask({"CLIENT", "KILL", "TYPE", "normal"});
+  EXPECT_TRUE(c.until([&] { return server.ask({"HGET", list, "x"}) != ""; }));
+}
+
 /// Who only publishes is often the first to see that Redis has lost a log.
 TEST(RedisLogs, ANodeWithoutMembersMakesALogAgainThatRedisHasLost) {
   NEEDS_REDIS();

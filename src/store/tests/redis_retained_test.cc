@@ -96,6 +96,19 @@ TEST(RedisRetained, WhatAnotherNodeSetsIsSeen) {
   EXPECT_EQ(a.retained->count(), 0u);
 }
 
+TEST(RedisRetained, WhatIsSaidWhileTheTopicsAreReadCounts) {
+  NEEDS_REDIS();
+  RedisServer server;
+  RetainedNode a(server, "a"), b(server, "b");
+  a.to = &b;
+  ASSERT_EQ(a.set("gone", "1"), error_code{});
+  b.retained->read_topics();
+  for (auto topic : {"new", "newer"}) b.retained->peer_set(topic, RetainedEntry{.cost = 10});
+  b.retained->peer_set("gone", std::nullopt);
+  b.loop.until([turns = 0]() mutable { return ++turns > 50; });
+  EXPECT_EQ(b.retained->count(), 2u) << "the new ones";
+}
+
 TEST(RedisRetained, TheCacheIsBounded) {
   NEEDS_REDIS();
   RedisServer server;
