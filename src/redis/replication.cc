@@ -48,6 +48,12 @@ bool is_replica_line(std::string_view name) {
 
 }  // namespace
 
+unsigned Replication::followers() const {
+  return static_cast<unsigned>(std::count_if(replicas.begin(), replicas.end(), [](const Replica& r) {
+    return r.state == "online" && Seconds(r.seconds) <= kFollows;
+  }));
+}
+
 Replication parse_replication(std::string_view info) {
   Replication out;
   std::uint64_t offset = 0;

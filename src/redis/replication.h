@@ -28,6 +28,8 @@ struct Replication {
   std::string role;     ///< "primary", "replica"; "" = not known
   std::string history;  ///< its replication id: another one behind each time that it was a replica; "" = not known
   std::vector<Replica> replicas;
+  /// How many replicas follow it.
+  unsigned followers() const;
   std::string problem;  ///< why it has not answered lately, "" = it has
   friend bool operator==(const Replication&, const Replication&) = default;
 };

@@ -22,24 +22,6 @@ std::string beside(const std::string& key, const std::string& prefix) {
   return prefix + "touch:{" + (tagged ? key.substr(open + 1, close - open - 1) : key) + "}";
 }
 
-/// Replicas of a primary that follow it: in INFO, `slave0:ip=...,port=...,state=online,offset=...,lag=1`.
-unsigned followers(std::string_view info) {
-  unsigned n = 0;
-  for (std::size_t at = 0; (at = info.find("\nslave", at)) != std::string_view::npos;) {
-    const auto line = info.substr(at + 1, info.find('\n', at + 1) - at - 1);
-    at += 6;
-    const auto lag = line.find("lag=");
-    if (line.find("state=online") == std::string_view::npos || lag == std::string_view::npos) continue;
-    unsigned seconds = 0;
-    for (auto c : line.substr(lag + 4)) {
-      if (c < '0' || c > '9') break;
-      seconds = seconds * 10 + static_cast<unsigned>(c - '0');
-    }
-    n += Seconds(seconds) <= kFollows;
-  }
-  return n;
-}
-
 }  // namespace
 
 void WriterPipe::set_connection(Connection* c) {
@@ -236,7 +218,7 @@ void WriterPipe::wait_answered(const Outcome& outcome) {
 
 void WriterPipe::replicas_answered(const Outcome& outcome) {
   asks_replicas_ = false;
-  if (outcome.done()) alone_ = followers(outcome.value().text()) == 0;
+  if (outcome.done()) alone_ = parse_replication(outcome.value().text()).followers() == 0;
   if (alone_ && writer_.options_.degrade) flush();
 }
 

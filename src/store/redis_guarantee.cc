@@ -45,14 +45,12 @@ std::vector<std::string> weaknesses(const redis::WriterOptions& o, const RedisSe
   std::vector<std::string> out;
   auto add = [&](std::string_view what) { out.push_back(fmt::format("redis {}: {}", server.address, what)); };
   if (o.concern == Concern::replica && server.role == "primary") {
-    const auto follow = std::count_if(server.replicas.begin(), server.replicas.end(), [](auto& r) {
-      return r.state == "online" && Seconds(r.seconds) <= redis::kFollows;
-    });
+    const unsigned follow = server.followers();
     if (follow == 0)
       add(o.degrade ? "no replica follows it, so that an acknowledgement means no more than that it has the message; "
                       "give it one"
                     : "no replica follows it, so that acknowledgements wait; give it one");
-    else if (static_cast<unsigned>(follow) < o.replicas)
+    else if (follow < o.replicas)
       add(fmt::format("{} of {} replicas follow it, so that acknowledgements wait; give it more", follow, o.replicas));
   }
   if (!settings) {

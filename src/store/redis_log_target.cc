@@ -107,11 +107,8 @@ RedisLog::Taken RedisLog::answered(Members& b, const redis::Reply::View& v) {
   }
   logs_.counted(*this, b.ended == 1 || b.ended == 2 ? 0 : static_cast<std::uint64_t>(n[2]),
                 static_cast<std::uint64_t>(n[3]));
-  const auto now_is = static_cast<std::uint64_t>(n[1]);
-  const bool made = b.ended == 3 && announced;  // Redis had lost it
-  if (made && now_is <= incarnation) join_members();
-  join_again(now_is);
-  if (made) logs_.made_again(*this);
+  join_again(static_cast<std::uint64_t>(n[1]));
+  if (b.ended == 3 && announced) logs_.made_again(*this);  // Redis had lost it
   return Taken::yes;
 }
 

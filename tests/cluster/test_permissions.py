@@ -59,6 +59,17 @@ def test_what_the_documentation_names_is_enough(tmp_path):
         assert refused(redis) == {}
 
 
+def test_it_is_enough_for_a_redis_cluster():
+    need_redis()
+    redis = Redis("--cluster-enabled", "yes")
+    try:
+        redis.ask("ACL", "SETUSER", "signalbox", "on", ">word", *TOLD.group(1).split())
+        for command in ("CLUSTER SLOTS", "CLUSTER INFO", "ASKING", "ROLE"):
+            assert redis.ask("ACL", "DRYRUN", "signalbox", *command.split()) == "OK", command
+    finally:
+        redis.stop()
+
+
 def without(right: str) -> list[str]:
     return [one for one in TOLD.group(1).split() if one != right]
 
