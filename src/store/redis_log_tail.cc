@@ -22,6 +22,7 @@ std::size_t bytes_of(const AppendedRun& run) {
 }  // namespace
 
 void LogTail::start(Position head) {
+  if (watches_.empty()) return;
   runs_ = true;
   at_ = head;
   overflowed_ = false;

@@ -20,7 +20,8 @@ class LogTail {
 
   /// False before start(), and when nobody watches any more.
   bool runs() const { return runs_; }
-  /// What lies at or before `head` was there before. What has come meanwhile is told with go_on().
+  /// What lies at or before `head` was there before. What has come meanwhile is told with go_on(). Nothing happens when
+  /// all watchers left while the head was looked up: what comes then passes unseen, and at() would be behind for good.
   void start(model::Position head);
   void go_on() { drain(); }
   /// The watcher hears of nothing before listen(). Returns the number of this attachment.

@@ -292,6 +292,20 @@ TEST_P(LogContract, AWatcherHearsOfEverythingBehindTheHead) {
   stores().settle();
 }
 
+TEST_P(LogContract, AWatcherThatLeavesBeforeItIsAnswered) {
+  auto log = join("a");
+  Watcher w;
+  bool answered = false;
+  logs().attach(log.log, &w, [&](result<Position>) { answered = true; });
+  logs().detach(log.log, &w);
+  ASSERT_TRUE(stores().wait([&] { return answered; }));
+  append(log.log, "unseen");
+  EXPECT_EQ(ask<Position>([&](auto done) { logs().attach(log.log, &w, done); }).value(), behind(log.head, 1));
+  logs().detach(log.log, &w);
+  stores().settle();
+  EXPECT_TRUE(w.lines.empty());
+}
+
 TEST_P(LogContract, AttachingToALogThatIsGone) {
   auto log = join("a");
   logs().leave("a", "m");
