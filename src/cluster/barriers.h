@@ -36,6 +36,8 @@ class Barriers {
     open_.push_back({++last_, now, std::move(done)});
     return last_;
   }
+  /// The number of the newest one.
+  std::uint64_t last() const { return last_; }
   /// Something that changed nothing waits for what is under way. False: nothing is.
   bool join(Done done) {
     if (open_.empty()) return false;

@@ -164,6 +164,7 @@ class Cluster final : public store::LogPeers,
   }
   void on_end_of_turn() override;
   void add_barrier(std::function<void()> done);
+  void compare_reads(std::uint64_t barrier, std::vector<std::string> filters);
   void repair_streams();
   std::uint64_t send_barrier(std::vector<std::function<void()>> done);
   void run_barriers();
@@ -233,6 +234,9 @@ class Cluster final : public store::LogPeers,
   /// they do so behind what they have written again.
   std::uint64_t repaired_by_ = 0;
   std::vector<std::function<void()>> barrier_dones_;  ///< of this turn
+  /// Logs that began to be read here: in this turn, and behind barriers that some node was too late for.
+  std::vector<std::string> reads_;
+  std::deque<std::pair<std::uint64_t, std::vector<std::string>>> late_reads_;
   bool turn_end_ = false;
   std::string frame_;           ///< one that several nodes get
   std::function<void()> left_;  ///< to be called when it is

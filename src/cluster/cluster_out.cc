@@ -73,7 +73,9 @@ void Cluster::change(const std::vector<ports::Peers::Change>& changes, ports::Pe
     if (!wants) continue;
     any = true;
     to_all([&](EnvelopeWriter& w) { w.route(c.filter, *wants); });
+    if ((*wants & kReadsLog) && logs_ && barriers_.any_peers()) reads_.push_back(c.filter);
   }
+  if (!reads_.empty() && !turn_end_) add_barrier([] {});
   if (!done) return;
   auto known = [done = std::move(done)] { done({}); };
   // Another subscription may just have told the same.
@@ -95,7 +97,18 @@ void Cluster::add_barrier(std::function<void()> done) {
 
 void Cluster::on_end_of_turn() {
   turn_end_ = false;
-  send_barrier(std::exchange(barrier_dones_, {}));
+  auto dones = std::exchange(barrier_dones_, {});
+  if (!reads_.empty())
+    dones.push_back([this, n = barriers_.last() + 1, filters = std::exchange(reads_, {})]() mutable {
+      compare_reads(n, std::move(filters));
+    });
+  send_barrier(std::move(dones));
+}
+
+/// A log may be read before all know that it is: a session that comes back does not wait for them.
+void Cluster::compare_reads(std::uint64_t barrier, std::vector<std::string> filters) {
+  for (auto& filter : filters) logs_->compare_head(filter);
+  if (!barriers_.answered(barrier)) late_reads_.emplace_back(barrier, std::move(filters));
 }
 
 std::uint64_t Cluster::send_barrier(std::vector<std::function<void()>> dones) {
@@ -115,6 +128,10 @@ std::uint64_t Cluster::send_barrier(std::vector<std::function<void()>> dones) {
 
 void Cluster::run_barriers() {
   for (auto& done : barriers_.run(loop_.now())) done();
+  while (!late_reads_.empty() && barriers_.answered(late_reads_.front().first)) {
+    for (auto& filter : late_reads_.front().second) logs_->compare_head(filter);
+    late_reads_.pop_front();
+  }
   set_fresh();
   again(barriers_.next());
 }

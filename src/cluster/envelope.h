@@ -19,6 +19,7 @@ inline constexpr std::uint8_t kEnvelopeVersion = 1;
 /// What a node wants of a filter, all its sessions together: bits, since notices of a log go to whoever has sessions
 /// that read it, whatever others want.
 enum Wants : std::uint8_t { kWantsLive = 1, kWantsLogged = 2, kWantsGroup = 4, kWantsOwner = 8 };
+constexpr std::uint8_t kReadsLog = kWantsLogged | kWantsOwner;
 
 /// Puts frames behind each other into `out`, which begins empty. Nothing is allocated but what `out` grows by.
 class EnvelopeWriter {

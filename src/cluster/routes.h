@@ -54,7 +54,7 @@ class PeerRoutes {
     const auto it = wants_.find(filter);
     if (it == wants_.end()) return;
     for (auto& w : it->second)
-      if (w.wants & (kWantsLogged | kWantsOwner)) f(w.peer);
+      if (w.wants & kReadsLog) f(w.peer);
   }
   std::size_t size() const { return wants_.size(); }
 

@@ -128,6 +128,7 @@ void Connection::read_socket() {
   } else if (!take(to, static_cast<std::size_t>(n))) {
     return;
   }
+  if (newcomer_ && tail_size_ > 0) shard_.bound_newcomers();
   if (fd_ < 0) return;
   if (static_cast<std::size_t>(n) < room && !end_seen_)
     readable_ = false;

@@ -62,6 +62,11 @@ void Shard::adopt(int fd, ListenerContext& listener, const PeerAddress& peer) {
   load_.fetch_add(1, std::memory_order_relaxed);
 }
 
+void Shard::bound_newcomers() {
+  while (half_open_bound_ && newcomers_.bytes() > half_open_bound_ * kNewcomerBytes)
+    newcomers_.oldest_keeping()->give_up();
+}
+
 void Shard::refused(const std::string& peer, std::string_view why) {
   core_->counters.connects_refused.add();
   using channel::EventKind;
@@ -88,8 +93,6 @@ bool Shard::on_turn_end() {
   }
   working_.clear();
   while (Connection* c = newcomers_.next()) c->read_on();
-  while (half_open_bound_ && newcomers_.bytes() > half_open_bound_ * kNewcomerBytes)
-    newcomers_.oldest_keeping()->give_up();
 
   bool more = core_->on_turn_end();
   for (std::size_t i = 0; i < dirty_.size(); ++i) {  // grows while it is walked

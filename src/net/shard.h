@@ -50,6 +50,8 @@ class Shard final : private io::Turn {
   }
   /// A connection that is no client yet was refused.
   void refused(const std::string& peer, std::string_view why);
+  /// Closes the oldest of those for which something is kept while it is too much, the one that asks perhaps.
+  void bound_newcomers();
   Newcomers& newcomers() { return newcomers_; }
   void want_read(Connection* c) {
     if (c->in_ready_list) return;

@@ -40,6 +40,8 @@ class LogsOfPeers {
   virtual void peer_appended(std::string_view filter, const AppendedRun& run) = 0;
   /// Notices may have been lost: the heads of all logs that are read here are compared with what is known, paced.
   virtual void compare_heads() = 0;
+  /// The others know now that this log is read here: of what they appended before they have sent no notice.
+  virtual void compare_head(std::string_view filter) = 0;
 
  protected:
   ~LogsOfPeers() = default;

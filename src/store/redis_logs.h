@@ -54,6 +54,7 @@ class RedisLogs final : public ports::LogStore, public LogsOfPeers, public Redis
   void peer_log_ended(std::string_view filter, std::uint64_t incarnation) override;
   void peer_appended(std::string_view filter, const AppendedRun& run) override;
   void compare_heads() override;
+  void compare_head(std::string_view filter) override;
 
   // --- RedisPart
   void on_tick() override;
@@ -119,6 +120,7 @@ class RedisLogs final : public ports::LogStore, public LogsOfPeers, public Redis
   void read_tail(RedisLog& log);
   void tail_read(LogId id, const result<ports::LogPage>& page);
   void compare_some();
+  void compare(LogId id);
   void list_some();
   void trim(RedisLog& log);
   void see_to_some();

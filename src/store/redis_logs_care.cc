@@ -96,19 +96,28 @@ void RedisLogs::compare_heads() {
 
 void RedisLogs::compare_some() {
   for (std::size_t n = 0; n < kHeadsPerTick && !to_compare_.empty(); ++n) {
-    const LogId id = to_compare_.back();
+    const RedisLog* log = find(to_compare_.back());
     to_compare_.pop_back();
-    RedisLog* log = find(id);
-    if (!log || !log->tail.runs()) continue;
-    reader_.head(log->state_key, engine_.options().hold, [this, id](const result<LogHead>& head) {
-      RedisLog* read = find(id);
-      if (!read || !head) return;
-      if (head->incarnation == 0) return read->join_members();  // which tells whether it has ended, or is lost
-      read->join_again(head->incarnation);
-      read->seen(head->last);
-      if (head->last > read->tail.at()) note_hole(*read);
-    });
+    if (log && log->tail.watched()) compare(log->id);
   }
+}
+
+void RedisLogs::compare_head(std::string_view filter) {
+  const RedisLog* log = find(filter);
+  if (log && log->tail.watched()) compare(log->id);
+}
+
+void RedisLogs::compare(LogId id) {
+  reader_.head(find(id)->state_key, engine_.options().hold, [this, id](const result<LogHead>& head) {
+    RedisLog* read = find(id);
+    if (!read || !read->tail.watched()) return;
+    // Without a head, or before the one from which on the tail runs, nothing can be said yet.
+    if (!head || !read->tail.runs()) return to_compare_.push_back(id);
+    if (head->incarnation == 0) return read->join_members();  // which tells whether it has ended, or is lost
+    read->join_again(head->incarnation);
+    read->seen(head->last);
+    if (head->last > read->tail.at()) note_hole(*read);
+  });
 }
 
 void RedisLogs::list_some() {

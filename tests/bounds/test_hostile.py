@@ -266,6 +266,5 @@ def test_half_a_large_connect(start, mqtt, innocents):
     with innocents(broker) as others, Watch(broker.process.pid) as cost, Crowd(broker.listeners["mqtt"]) as crowd:
         crowd.add_all([cut] * 4000)
         others.go_on()
-    # Ten thousand times 4 KiB may stay. 256 of them come at once, before the broker looks, and a buffer that grows is there
-    # twice for a moment. All of it would be 900 MiB.
-    cost.expect(megabytes=40 + 2 * 64 + 32)
+    # Ten thousand times 4 KiB may stay, and what malloc makes of it. All of it would be 900 MiB.
+    cost.expect(megabytes=300)

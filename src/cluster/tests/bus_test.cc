@@ -92,6 +92,31 @@ TEST_F(Bus, ChangesOfRoutesAreKnownEverywhereBeforeTheyAreDone) {
   ASSERT_TRUE(nodes.until([&] { return nodes[1].wanted_by("a")["b"] == Interest::logged; }));
 }
 
+/// A session that comes back reads before the others know: what they append until then they tell nobody.
+TEST_F(Bus, ALogThatBeginsToBeReadIsComparedWhenAllKnow) {
+  Options o;
+  o.lease = Seconds(60);  // c shall not be buried
+  nodes.three(o);
+  auto compared = [&] { return std::ranges::count(nodes[0].heads, "logged"); };
+  nodes[0].want("live", Interest::none, Interest::live);
+  nodes[0].want("logged", Interest::none, Interest::logged);
+  EXPECT_EQ(compared(), 0);
+  ASSERT_TRUE(nodes.until([&] { return compared() == 1; }));
+  for (std::size_t n : {1, 2}) EXPECT_EQ(nodes[n].wanted_by("a").count("logged"), 1u);
+
+  nodes[0].want("logged", Interest::none, Interest::logged);
+  nodes[0].want("logged", Interest::logged, Interest::none);
+  nodes.run_for(Millis(100));
+  EXPECT_EQ(compared(), 1) << "nobody has to be told";
+  nodes[0].want("logged", Interest::logged, Interest::none);
+  nodes.pause("c");
+  nodes[0].want("logged", Interest::none, Interest::logged);
+  ASSERT_TRUE(nodes.until([&] { return compared() == 2; }));
+  nodes.go_on("c");
+  ASSERT_TRUE(nodes.until([&] { return compared() == 3; })) << "c appended before it knew";
+  EXPECT_EQ(std::ranges::count(nodes[0].heads, "live"), 0);
+}
+
 TEST_F(Bus, WhatChangedNothingIsKnownAtOnce) {
   nodes.three();
   int known = 0;

@@ -42,6 +42,7 @@ class Node final : public Receiver, public store::LogsOfPeers {
   /// Who wants what, by the names that payloads have: node number here → filter → interest.
   std::map<ports::PeerNumber, std::map<std::string, Interest>> wants;
   std::vector<std::string> log;     ///< of what happens to the node, and notices
+  std::vector<std::string> heads;   ///< that were to be compared
   std::vector<std::string> others;  ///< as it was last told
   unsigned joins = 0, fences = 0, gone = 0, compares = 0, loads = 0;
   std::vector<std::pair<std::string, std::uint64_t>> cleaned;
@@ -146,6 +147,7 @@ class Node final : public Receiver, public store::LogsOfPeers {
       log.push_back("appended " + std::string(filter) + " " + std::string(m->view().payload));
   }
   void compare_heads() override { ++compares; }
+  void compare_head(std::string_view filter) override { heads.emplace_back(filter); }
 
   static redis::Options options_of(const redis::Url& url) {
     redis::Options o = redis::Options::of(url);
