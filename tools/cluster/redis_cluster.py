@@ -162,6 +162,9 @@ class Cluster(Topology):
         """The slots that it says are its own."""
         return next(n.slots for n in self.nodes(server) if "myself" in n.flags)
 
+    def _epoch_at(self, server: Server, of: Server) -> int:
+        return next(n.epoch for n in self.nodes(server) if n.id == _id(of))
+
     def slots_in_use(self, server: Server, most: int) -> list[int]:
         """Slots of this primary that hold keys, at most so many."""
         slots = sorted(self.owned(server))
@@ -171,6 +174,10 @@ class Cluster(Topology):
 
     def move_slots(self, slots: list[int], source: Server, target: Server) -> int:
         """As `redis-cli --cluster reshard` does, key by key under whatever load there is. The number of keys moved."""
+        # The target takes a higher epoch than all that it has heard of. Without that of a source which took one just now it
+        # would believe what that one said of its slots before, and each would call the other the owner.
+        wait_until(lambda: self._epoch_at(target, source) == self._epoch_at(source, source), HEALTHY,
+                   f"{target.name} does not hear from {source.name}")
         moved = 0
         with Connection(source.address) as there, Connection(target.address) as here:
             for slot in slots:
