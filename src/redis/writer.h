@@ -72,8 +72,10 @@ class Writer final : Client::Listener, io::TurnEnd, io::Timer {
   bool busy() const;
   /// Redis may lack something that it was sent before a connection went: it has not got all of it again.
   bool repairing() const { return repairing_ > 0; }
-  /// When it last had to be asked what it has of something, or a connection to it was lost.
+  /// When it last had to be asked what it has of something, or a connection to it was made or lost.
   MonoTime doubted_at() const { return doubted_at_; }
+  /// Counts the connections that were made and lost: who asks again over another one may ask another Redis.
+  std::uint64_t reconnections() const { return reconnections_; }
   /// Bytes that can be added now without waiting; new work is better refused or held back when there are none.
   bool has_room() const { return stats_.kept_bytes < options_.redo_bytes; }
 
@@ -115,7 +117,12 @@ class Writer final : Client::Listener, io::TurnEnd, io::Timer {
   Stats stats_;
   std::size_t repairing_ = 0;  ///< targets
   MonoTime doubted_at_ = MonoTime::min();
+  std::uint64_t reconnections_ = 0;
   void doubted() { doubted_at_ = loop_.now(); }
+  void reconnected() {
+    ++reconnections_;
+    doubted();
+  }
   std::map<Endpoint, WriterPipe> pipes_;
   std::deque<Target*> scheduled_, later_;
   /// One for each confirmed batch, in the order of their confirmation.

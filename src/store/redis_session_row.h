@@ -55,7 +55,8 @@ struct SessionJob {
 struct ClaimJob final : SessionJob {
   ports::SessionStore::Claim claim;
   std::uint64_t nonce = 0;
-  bool create = false;  ///< its entry in the schedule is there
+  bool create = false;              ///< its entry in the schedule is there
+  std::uint64_t reconnections = 0;  ///< of the writer, when nobody else had to be asked
   std::function<void(ClaimJob&, ClaimAnswer&&)> done;
 };
 struct ChangeJob final : SessionJob {

@@ -151,7 +151,7 @@ ports::SessionStore::Will RedisSessions::register_will(const std::string& client
 /// repaired yet would be taken for no session, or its packet ids for none.
 void RedisSessions::claim(Claim c, std::optional<MonoTime> until, Done<Claimed> done) {
   const MonoTime now = writer_.loop().now();
-  if (writer_.doubted_at() < now - kDoubt || c.clean || c.client_id.starts_with('\0') || away())
+  if (writer_.doubted_at() < now - doubt_ || c.clean || c.client_id.starts_with('\0') || away())
     return claim_now(std::move(c), until, std::move(done));
   // They may not have noticed the failover: then they believe all that they have written to be there.
   const std::uint64_t mark = next_nonce_++;
@@ -166,15 +166,15 @@ void RedisSessions::claim(Claim c, std::optional<MonoTime> until, Done<Claimed> 
 }
 
 void RedisSessions::let_go(std::uint64_t mark, Claim c, std::optional<MonoTime> until, Done<Claimed> done) {
-  const MonoTime now = writer_.loop().now(), doubted = writer_.doubted_at();
   const std::string id = c.client_id;
-  life_.let_go(id, mark, now + kLetGo,
-               [this, c = std::move(c), doubted, until, done = std::move(done)](bool sure) mutable {
-                 // Meanwhile the client may have come in again, on any node: it would lose the session to nobody.
-                 if (!sure || (c.given_up && *c.given_up)) return done(make_error_code(errc::unavailable));
-                 if (writer_.doubted_at() != doubted) return claim(std::move(c), until, std::move(done));
-                 claim_now(std::move(c), until, std::move(done));
-               });
+  life_.let_go(
+      id, mark, writer_.loop().now() + kLetGo,
+      [this, c = std::move(c), then = writer_.reconnections(), until, done = std::move(done)](bool sure) mutable {
+        // Meanwhile the client may have come in again, on any node: it would lose the session to nobody.
+        if (!sure || (c.given_up && *c.given_up)) return done(make_error_code(errc::unavailable));
+        if (writer_.reconnections() != then) return claim(std::move(c), until, std::move(done));
+        claim_now(std::move(c), until, std::move(done));
+      });
 }
 
 void RedisSessions::claim_now(Claim c, std::optional<MonoTime> until, Done<Claimed> done) {
@@ -193,6 +193,7 @@ void RedisSessions::claim_now(Claim c, std::optional<MonoTime> until, Done<Claim
   const std::string client_id = c.client_id;
   job->claim = std::move(c);
   job->nonce = next_nonce_++;
+  job->reconnections = writer_.reconnections();
   job->done = [this, w](ClaimJob& asked, ClaimAnswer&& a) { claimed(*w, std::move(asked.claim), std::move(a)); };
   give(client_id, std::move(job));
 }

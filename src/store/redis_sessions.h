@@ -98,6 +98,8 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   void check_records();
   /// Nodes whose clients fight for one client id take turns of this length.
   void set_turn(Millis t) { turn_ = t; }
+  /// So long after Redis was last in doubt, what other nodes were told before that may not be there again yet.
+  void set_doubt(Millis t) { doubt_ = t; }
   /// What Redis may have forgotten of this client's session is there again, as far as this node had it.
   /// Not before this node's Redis is the one with the `mark`; never, when that takes too long.
   void settle(const std::string& client_id, std::uint64_t mark, std::function<void()> done);
@@ -117,8 +119,6 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   std::size_t owned_bytes() const;
 
  private:
-  /// Since Redis was last in doubt: what other nodes were told before that may not be there again yet.
-  static constexpr Millis kDoubt{30000};
   /// A claim that somebody waits for, at most until its deadline.
   struct Waiting {
     Done<Claimed> done;
@@ -189,7 +189,7 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   std::vector<std::string> unused_;  ///< client ids, to be looked at
   std::vector<std::string> to_check_;
   std::uint64_t next_nonce_, next_will_ = 1;
-  Millis turn_{100};
+  Millis turn_{100}, doubt_{30000};
   std::uint64_t lives_ = 0;
   Stats stats_;
   bool counted_ = false;

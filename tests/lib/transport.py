@@ -7,7 +7,7 @@ import socket
 import ssl
 import struct
 
-TIMEOUT = 5.0
+TIMEOUT = 15.0  # seconds that an answer may take on a machine that does other things too
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 

@@ -211,18 +211,28 @@ TEST(RedisSessions, WhoHasNotHeardOfAFailoverIsNotSettled) {
   ASSERT_TRUE(a.loop.until([&] { return settled; }));
 }
 
+/// Nothing has happened to Redis for long.
+void calm(SessionNode& n) {
+  n.sessions.set_doubt({});
+  ASSERT_TRUE(n.loop.until([&] { return n.writer.doubted_at() < n.writer.loop().now(); }));
+}
+
 /// A record that is not repaired yet would be no session for the next owner.
 TEST(RedisSessions, AfterAFailoverTheOthersAreAskedBeforeAClaim) {
   NEEDS_REDIS();
   RedisServer server({"--save", ""});
   SessionNode a(server, "a"), b(server, "b");
   a.claim("s");
-  EXPECT_TRUE(a.life.asked.empty()) << "nothing has happened";
+  EXPECT_EQ(a.life.asked.size(), 1u) << "what was there before it came may not be there again";
+  calm(b);
   b.sessions.set_turn({});
   b.claim("other");
+  EXPECT_TRUE(b.life.asked.empty()) << "nothing has happened";
   server.ask({"FLUSHALL"});
+  const auto before = b.writer.reconnections();
   server.ask({"CLIENT", "KILL", "TYPE", "normal"});
-  ASSERT_TRUE(b.loop.until([&] { return b.writer.doubted_at() > MonoTime::min(); }));
+  ASSERT_TRUE(b.loop.until([&] { return b.writer.reconnections() > before; }));
+  b.sessions.set_doubt(Seconds(30));
   a.sessions.on_connected();
   b.life.says_at_once = false;
   std::optional<result<Claimed>> claimed, refused;
@@ -241,6 +251,36 @@ TEST(RedisSessions, AfterAFailoverTheOthersAreAskedBeforeAClaim) {
   EXPECT_EQ(refused->error(), ports::errc::unavailable) << "somebody may have it";
   b.claim("new", true);
   EXPECT_EQ(b.life.asked.size(), 2u) << "who begins anew misses nothing";
+}
+
+TEST(RedisSessions, AClaimThatWasUnderWayWhenRedisForgotAsksTheOthers) {
+  NEEDS_REDIS();
+  RedisServer server({"--save", ""});
+  SessionNode a(server, "a"), b(server, "b");
+  a.claim("s");
+  calm(b);
+  b.sessions.set_turn({});
+  b.claim("other");
+  b.writer.allow_until(MonoTime::min());
+  std::optional<result<Claimed>> claimed;
+  b.sessions.claim(SessionNode::request("s"), [&](auto r) { claimed = std::move(r); });
+  server.ask({"FLUSHALL"});
+  const auto before = b.writer.reconnections();
+  server.ask({"CLIENT", "KILL", "TYPE", "normal"});
+  ASSERT_TRUE(b.loop.until([&] { return b.writer.reconnections() > before; }));
+  EXPECT_TRUE(b.life.asked.empty()) << "it was calm when the client came";
+  b.sessions.set_doubt(Seconds(30));
+  b.life.says_at_once = false;
+  b.writer.allow_until(kNever);
+  ASSERT_TRUE(b.loop.until([&] { return b.life.asked.size() == 1 || claimed; }));
+  ASSERT_FALSE(claimed) << "a session was lost";
+  a.sessions.on_connected();
+  bool settled = false;
+  a.sessions.settle("s", b.life.asked[0].mark, [&] { settled = true; });
+  ASSERT_TRUE(a.loop.until([&] { return settled; }));
+  b.life.asked[0].done(true);
+  ASSERT_TRUE(b.loop.until([&] { return claimed.has_value(); }));
+  EXPECT_TRUE(claimed->value().present);
 }
 
 /// A message that Redis forgot after the session had it comes again in the next generation, on whatever node it is
@@ -336,6 +376,7 @@ TEST(RedisSessions, AFullRedisLosesNothing) {
   NEEDS_REDIS();
   RedisServer server;
   SessionNode a(server, "a");
+  calm(a);
   Claimed s = a.claim("s");
   ASSERT_EQ(a.change("s", s.record.epoch, much()), error_code{});
   Claimed gone = a.claim("gone");
