@@ -117,10 +117,9 @@ RetainedTopicsRow& RedisRetained::topics_row(std::string_view topic) {
 RetainedRow& RedisRetained::row(std::string_view topic) {
   auto it = rows_.find(topic);
   if (it != rows_.end()) return *it->second;
-  std::string name(topic);
-  auto r = std::make_unique<RetainedRow>(writer_, keys_.retained(topic), source_,
-                                         [this, name] { rows_.erase(rows_.find(name)); });
-  return *(rows_[name] = std::move(r));
+  RetainedRow::Owner& owner = *this;
+  auto r = std::make_unique<RetainedRow>(writer_, std::string(topic), keys_.retained(topic), source_, owner);
+  return *(rows_[std::string(topic)] = std::move(r));
 }
 
 // ---------------------------------------------------------------- set
@@ -165,6 +164,18 @@ void RedisRetained::set(model::MessagePtr m, Done<void> done) {
       peers_->retained_set(topic, entry, [done] { done({}); });
     };
   row(topic).set(std::move(m), std::move(done));
+}
+
+/// Redis need not have the topic's entry any more, which may have been written long before; and the other nodes may
+/// have read it in between.
+void RedisRetained::came_again(const std::string& topic, const model::MessageView& m) {
+  std::optional<RetainedEntry> entry;
+  if (!m.payload.empty()) {
+    entry = RetainedEntry{cost_of(m), m.expires_at, writer_.loop().wall()};
+    if (loaded_) put(topic, *entry);
+    topics_row(topic).put(topic, entry->text(), nullptr);
+  }
+  if (peers_) peers_->retained_set(topic, entry, nullptr);
 }
 
 // ---------------------------------------------------------------- match

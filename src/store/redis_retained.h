@@ -45,7 +45,7 @@ class RetainedPeers {
 /// Retained messages in Redis: `sb:{r:TOPIC}`, and the topics that have one in `sb:{rt:NN}`, 64 hashes that are read at
 /// the start, so that nobody has to walk over all keys of Redis. In memory are the topics with their sizes, and a cache
 /// of messages, bounded in bytes. Owner: the store thread, but for count().
-class RedisRetained final : public ports::RetainedStore, io::Timer {
+class RedisRetained final : public ports::RetainedStore, RetainedRow::Owner, io::Timer {
  public:
   struct Options {
     std::size_t limit = SIZE_MAX, bytes = SIZE_MAX;  ///< of all nodes: messages, and bytes with their topics
@@ -89,6 +89,8 @@ class RedisRetained final : public ports::RetainedStore, io::Timer {
   struct Loading;
   using Topics = absl::btree_map<std::string, RetainedEntry>;
   void on_timer() override;
+  void idle(const std::string& topic) override { rows_.erase(rows_.find(topic)); }
+  void came_again(const std::string& topic, const model::MessageView& m) override;
   void begin_load();
   void load(const std::shared_ptr<Loading>& l, std::size_t shard, std::string cursor);
   void load_again();

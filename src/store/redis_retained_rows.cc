@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "store/redis_retained_rows.h"
 
+#include <charconv>
 #include <utility>
 
 #include "base/log.h"
@@ -19,7 +20,8 @@ constexpr std::size_t kEntries = 500;    ///< of one command
 constexpr std::size_t kRowBytes = 1200;  ///< of a row and its queue, about
 
 const std::shared_ptr<const redis::Script>& set_script() {
-  // value, expiry (ms since 1970, or -), version that it was given before or 0, writer, number
+  // value, expiry (ms since 1970, or -), version that it was given before or 0, writer, number. Answers with the
+  // version, behind a + when it was stored now.
   static const auto s = std::make_shared<const redis::Script>(R"(
 local r = redis.call('HMGET', KEYS[1], 'n', 'w', 'q')
 local stored, given = tonumber(r[1] or '0'), tonumber(ARGV[3])
@@ -36,7 +38,7 @@ redis.call('HSET', KEYS[1], 'n', n, 'w', ARGV[4], 'q', ARGV[5])
 if ARGV[1] == '' then
   redis.call('HDEL', KEYS[1], 'v')
   redis.call('PEXPIRE', KEYS[1], 60000)
-  return n
+  return '+' .. n
 end
 redis.call('HSET', KEYS[1], 'v', ARGV[1])
 if ARGV[2] == '-' then
@@ -44,7 +46,7 @@ if ARGV[2] == '-' then
 else
   redis.call('PEXPIREAT', KEYS[1], ARGV[2])
 end
-return n)");
+return '+' .. n)");
   return s;
 }
 
@@ -70,8 +72,8 @@ struct RetainedRow::Piece final : Batch {
   error_code why;
 };
 
-RetainedRow::RetainedRow(redis::Writer& w, std::string key, Source& source, std::function<void()> idle)
-    : Target(w, std::move(key)), source_(source), idle_(std::move(idle)) {}
+RetainedRow::RetainedRow(redis::Writer& w, std::string topic, std::string key, Source& source, Owner& owner)
+    : Target(w, std::move(key)), topic_(std::move(topic)), source_(source), owner_(owner) {}
 
 std::shared_ptr<const redis::Script> RetainedRow::script() { return set_script(); }
 
@@ -93,8 +95,9 @@ std::unique_ptr<Batch> RetainedRow::next() {
   return p;
 }
 
-void RetainedRow::encode(const Batch& b, Sending, Words& out) {
+void RetainedRow::encode(const Batch& b, Sending how, Words& out) {
   auto& p = static_cast<const Piece&>(b);
+  again_ = how.again;
   if (!p.message || (p.number != last_number() && p.version > 0)) {  // there is a newer one behind it
     out.add("EXISTS").add(key());
     return;
@@ -115,9 +118,13 @@ redis::Target::Taken RetainedRow::answered(Batch& b, Outcome& o) {
     if (!o.refused_as(redis::Refusal::other)) return Taken::repair;
     log::error("retained message refused key={} error=\"{}\"", log::name(key()), o.text());
     if (p.version == 0) p.why = make_error_code(ports::errc::unavailable);
-  } else if (p.version == 0) {
-    p.version = static_cast<std::uint64_t>(o.value().integer().value_or(0));
+    return Taken::yes;
   }
+  std::string_view version = o.value().text();
+  const bool stored = version.starts_with('+');
+  if (stored) version.remove_prefix(1);
+  if (p.version == 0) std::from_chars(version.data(), version.data() + version.size(), p.version);
+  if (stored && again_) owner_.came_again(topic_, p.message->view());
   return Taken::yes;
 }
 
@@ -131,7 +138,7 @@ void RetainedRow::confirmed(Batch& b) {
 }
 
 void RetainedRow::on_idle() {
-  if (!changed_ && held_ == 0) idle_();
+  if (!changed_ && held_ == 0) owner_.idle(topic_);
 }
 
 // ---------------------------------------------------------------- topics of a shard

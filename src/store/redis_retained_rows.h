@@ -30,8 +30,17 @@ class RetainedRow final : public redis::Target {
     std::string name;
     std::uint64_t count = 0;
   };
-  /// `idle`: nothing is kept any more; the row may be deleted within the call.
-  RetainedRow(redis::Writer& writer, std::string key, Source& source, std::function<void()> idle);
+  class Owner {
+   public:
+    /// Nothing is kept any more; the row may be deleted within the call.
+    virtual void idle(const std::string& topic) = 0;
+    /// Redis had forgotten this message and has it again: whoever looked meanwhile saw an older one, or none.
+    virtual void came_again(const std::string& topic, const model::MessageView& m) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+  RetainedRow(redis::Writer& writer, std::string topic, std::string key, Source& source, Owner& owner);
   /// Nothing new is written until release().
   void hold() { ++held_; }
   void release() {
@@ -53,12 +62,14 @@ class RetainedRow final : public redis::Target {
   void encode_last(redis::Words&) override {}
   void on_idle() override;
 
+  const std::string topic_;
   Source& source_;
-  std::function<void()> idle_;
+  Owner& owner_;
   model::MessagePtr latest_;
   bool outdated_ = false;
   std::size_t held_ = 0;
   bool changed_ = false;  ///< latest_ is not in a batch yet
+  bool again_ = false;    ///< what is under way was sent before
   std::vector<Done> waiting_;
 };
 
