@@ -89,6 +89,7 @@ redis::Target::Taken SessionRow::whole_answered(Reply::View r) {
     return Taken::yes;
   }
   log::warn("session record written anew client={}", log::name(session_.client_id));
+  rows_.rewritten(session_);
   const auto node = r[1].text();
   if (!node.empty() && node != rows_.node())
     rows_.displaced(session_, node, static_cast<std::uint64_t>(r[2].integer().value_or(0)));

@@ -229,7 +229,6 @@ void SessionRow::encode_whole(Words& out) {
   out.add("EVALSHA").add(SessionScripts::restore()->sha).add("1").add(key());
   out.add(rows_.node()).number(rows_.node_epoch()).number(owned.nonce).number(owned.epoch).number(owned.number);
   for (auto& [field, value] : owned.image.all()) out.keep(field).keep(*value);
-  rows_.rewritten();
 }
 
 // ---------------------------------------------------------------- at the write concern

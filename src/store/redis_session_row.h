@@ -127,7 +127,7 @@ class SessionRows {
   virtual void lost(const StoredSession& s, std::uint64_t epoch) = 0;
   /// Redis had forgotten this node's claim, and meanwhile given the session to `node`, which has it no more.
   virtual void displaced(const StoredSession& s, std::string_view node, std::uint64_t epoch) = 0;
-  virtual void rewritten() = 0;
+  virtual void rewritten(const StoredSession& s) = 0;
   /// The row has nothing to do: it may be deleted within this call when `now`, else a little later.
   virtual void unused(StoredSession& s, bool now) = 0;
 

@@ -396,6 +396,12 @@ void RedisSessions::displaced(const StoredSession& s, std::string_view node, std
   if (watcher_) watcher_->on_displaced(node, s.client_id, epoch);
 }
 
+/// Its entry in the schedule may be forgotten as well: without one nobody finds the session when this node dies.
+void RedisSessions::rewritten(const StoredSession& s) {
+  ++stats_.rewritten;
+  schedule_.lower(s.client_id, writer_.loop().wall() + look_again(0), nullptr);
+}
+
 // ---------------------------------------------------------------- now and then
 
 void RedisSessions::on_timer() {

@@ -164,7 +164,7 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   void read(const std::string& key, std::vector<std::string> words, std::function<void(redis::Outcome&)> done) override;
   void lost(const StoredSession& s, std::uint64_t epoch) override;
   void displaced(const StoredSession& s, std::string_view node, std::uint64_t epoch) override;
-  void rewritten() override { ++stats_.rewritten; }
+  void rewritten(const StoredSession& s) override;
   void unused(StoredSession& s, bool now) override;
 
   redis::Writer& writer_;
