@@ -54,6 +54,7 @@ redis::Target::Taken SessionRow::answered(Batch& b, Outcome& o) {
     if (!p.has_answer) p.why = make_error_code(errc::unavailable);
     p.claim.what = ClaimAnswer::What::refused;
     p.claim.why = p.why;
+    p.take.failed = true;
   } else if (sent_ == Sent::whole) {
     taken = whole_answered(o.value());
   } else if (sent_ == Sent::mark) {

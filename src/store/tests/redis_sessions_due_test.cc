@@ -74,6 +74,21 @@ TEST(RedisSessionsDue, AWillThatAClaimFiredIsGivenAgainToo) {
   EXPECT_EQ(text(b.due(t + Seconds(60))), "s will=old");
 }
 
+TEST(RedisSessionsDue, WhatRedisRefusesToTakeStaysDue) {
+  NEEDS_REDIS();
+  RedisServer server;
+  SessionNode a(server, "a");
+  const WallTime t = now();
+  Claimed s = a.claim("s");
+  ASSERT_EQ(a.change("s", s.record.epoch, leave(t + Seconds(10), kNoExpiry)), error_code{});
+  const std::string key = a.keys.session("s");
+  server.ask({"RENAME", key, key + "x"});
+  server.ask({"SET", key, "of another kind"});
+  EXPECT_EQ(text(a.due(t + Seconds(100))), "");
+  server.ask({"RENAME", key + "x", key});
+  EXPECT_EQ(text(a.due(t + Seconds(200))), "s ended");
+}
+
 TEST(RedisSessionsDue, OwnersThatLiveAndOwnersThatAreDead) {
   NEEDS_REDIS();
   RedisServer server;
