@@ -59,7 +59,7 @@ redis::Target::Taken SessionRow::answered(Batch& b, Outcome& o) {
     taken = whole_answered(o.value());
   } else if (sent_ == Sent::mark) {
     taken = mark_answered(p, o.value());
-  } else if (sent_ == Sent::itself) {
+  } else if (sent_ == Sent::itself && !p.ends) {
     switch (p.kind) {
       case Piece::Kind::claim:
         taken = claim_answered(p, o.value());
@@ -163,7 +163,11 @@ redis::Target::Taken SessionRow::claim_answered(Piece& p, Reply::View r) {
   a.ended = number_of(words[2]);
   for (auto chunk : r[6])
     for (auto& f : filters_of_chunk(chunk.text())) a.ended_filters.push_back(std::move(f));
-  if (!job.claim.durable && !a.present) return Taken::yes;
+  if (!job.claim.durable && !a.present) {
+    p.ends = a.ended != 0;
+    if (p.ends) repeats_.push_back(p.number);
+    return Taken::yes;
+  }
   RecordHead head;
   auto owned = std::make_unique<OwnedSession>();
   if (!read_record(r[5], head, owned->image)) {

@@ -18,6 +18,7 @@ struct SessionRow::Piece final : redis::Batch {
   const Kind kind;
   std::uint64_t life = 0;  ///< of the node, in which it was made
   bool has_answer = false;
+  bool ends = false;                              ///< a claim that ended a session and left none: an end, from then on
   std::uint64_t epoch = 0;                        ///< change, end, and a claim that was answered
   std::vector<std::unique_ptr<SessionJob>> jobs;  ///< who is to be told; one, but for changes
   RecordFields fields;                            ///< change: until Redis has them

@@ -140,7 +140,8 @@ std::unique_ptr<SessionRow::Piece> SessionRow::next_end() {
 
 void SessionRow::encode(const Batch& b, Sending how, Words& out) {
   auto& p = static_cast<const Piece&>(b);
-  const bool numbered = p.kind == Piece::Kind::change || (p.kind == Piece::Kind::claim && p.has_answer);
+  const bool ends = p.ends || p.kind == Piece::Kind::end;
+  const bool numbered = !ends && (p.kind == Piece::Kind::change || (p.kind == Piece::Kind::claim && p.has_answer));
   sent_ = Sent::itself;
   if (p.life != rows_.life()) {
     sent_ = Sent::nothing;
@@ -162,7 +163,11 @@ void SessionRow::encode(const Batch& b, Sending how, Words& out) {
     }
     return;
   }
-  if (p.jobs.empty() && p.kind != Piece::Kind::end) {  // it asked for something that it was not told yet
+  if (ends) {
+    out.add("EVALSHA").add(SessionScripts::end()->sha).add("1").add(key()).number(p.epoch);
+    return;
+  }
+  if (p.jobs.empty()) {  // it asked for something that it was not told yet
     sent_ = Sent::nothing;
     out.add("EXISTS").add(key());
     return;
@@ -172,9 +177,6 @@ void SessionRow::encode(const Batch& b, Sending how, Words& out) {
       return encode_claim(p, out);
     case Piece::Kind::take:
       return encode_take(p, out);
-    case Piece::Kind::end:
-      out.add("EVALSHA").add(SessionScripts::end()->sha).add("1").add(key()).number(p.epoch);
-      return;
     case Piece::Kind::fired:
       out.add("EVALSHA").add(SessionScripts::fired()->sha).add("1").add(key());
       out.add(static_cast<const FiredJob&>(*p.jobs.front()).number);
@@ -183,6 +185,7 @@ void SessionRow::encode(const Batch& b, Sending how, Words& out) {
       out.add("HDEL").add(key());
       for (auto id : static_cast<const TakenJob&>(*p.jobs.front()).packet_ids) out.keep(fmt::format("q{}", id));
       return;
+    case Piece::Kind::end:
     case Piece::Kind::change:
       return;
   }

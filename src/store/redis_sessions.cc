@@ -148,10 +148,10 @@ ports::SessionStore::Will RedisSessions::register_will(const std::string& client
 // ---------------------------------------------------------------- requests
 
 /// While Redis may still lack what it was told before a failover, the other nodes are asked first: a record that is not
-/// repaired yet would be taken for no session, or its packet ids for none.
+/// repaired yet would be taken for no session, or its packet ids for none. Nobody need be asked where there is nobody.
 void RedisSessions::claim(Claim c, std::optional<MonoTime> until, Done<Claimed> done) {
   const MonoTime now = writer_.loop().now();
-  if (writer_.doubted_at() < now - doubt_ || c.clean || c.client_id.starts_with('\0') || away())
+  if (writer_.doubted_at() < now - doubt_ || life_.share().of < 2 || c.clean || c.client_id.starts_with('\0') || away())
     return claim_now(std::move(c), until, std::move(done));
   // They may not have noticed the failover: then they believe all that they have written to be there.
   const std::uint64_t mark = next_nonce_++;

@@ -119,6 +119,21 @@ TEST(RedisSessions, AnEndThatWasForgottenIsMadeAgain) {
   EXPECT_FALSE(a.claim("s").present);
 }
 
+TEST(RedisSessions, ACleanStartThatLeftNoSessionIsNotUndone) {
+  NEEDS_REDIS();
+  RedisServer server;
+  SessionNode a(server, "a");
+  a.claim("s");
+  ASSERT_EQ(server.ask({"SAVE"}), "OK");
+  auto c = SessionNode::request("s", true);
+  c.durable = false;
+  EXPECT_TRUE(a.ask<Claimed>([&](auto done) { a.sessions.claim(c, done); }));
+  forget(server);
+  EXPECT_EQ(server.ask({"HEXISTS", a.keys.session("s"), "t"}), "1");
+  ASSERT_TRUE(a.loop.until([&] { return server.ask({"HEXISTS", a.keys.session("s"), "t"}) == "0"; }));
+  EXPECT_FALSE(a.claim("s").present);
+}
+
 /// With much in the record: more than one chunk of subscriptions, packet ids, a will.
 SessionChange much() {
   SessionChange c;
