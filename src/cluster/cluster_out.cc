@@ -69,11 +69,12 @@ void Cluster::send(const ports::PeerBatch& batch, ports::Peers::Done<void> done)
 void Cluster::change(const std::vector<ports::Peers::Change>& changes, ports::Peers::Done<void> done) {
   bool any = false;
   for (auto& c : changes) {
+    const std::uint8_t before = own_.wants(c.filter);
     const auto wants = own_.change(c);
     if (!wants) continue;
     any = true;
     to_all([&](EnvelopeWriter& w) { w.route(c.filter, *wants); });
-    if ((*wants & kReadsLog) && logs_ && barriers_.any_peers()) reads_.push_back(c.filter);
+    if ((*wants & ~before & kReadsLog) && logs_ && barriers_.any_peers()) reads_.push_back(c.filter);
   }
   if (!reads_.empty() && !turn_end_) add_barrier([] {});
   if (!done) return;

@@ -21,6 +21,10 @@ class OwnRoutes {
  public:
   /// One subscription has changed. The bits of Wants that the node wants of the filter now, if they are others.
   std::optional<std::uint8_t> change(const ports::Peers::Change& c);
+  std::uint8_t wants(std::string_view filter) const {
+    const auto it = counts_.find(filter);
+    return it == counts_.end() ? 0 : wants(it->second);
+  }
   /// Calls `f(filter, wants)` for all.
   template <class F>
   void for_each(F f) const {

@@ -56,6 +56,7 @@ void Connection::give_up() {
   shard_.core().counters.refused_half_open.add();
   shard_.refused(peer(), "limits.half_open");
   no_newcomer();
+  drop_tail();
   lost();
 }
 

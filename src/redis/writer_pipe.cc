@@ -25,7 +25,7 @@ std::string beside(const std::string& key, const std::string& prefix) {
 }  // namespace
 
 void WriterPipe::set_connection(Connection* c) {
-  writer_.reconnected();
+  if (connection_ || c) writer_.reconnected();
   connection_ = c;
   unconfirmed_.clear();
   touch_ = true;

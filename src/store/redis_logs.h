@@ -147,7 +147,9 @@ class RedisLogs final : public ports::LogStore, public LogsOfPeers, public Redis
   absl::flat_hash_map<LogId, RedisLog*> by_id_;
   std::vector<std::unique_ptr<RedisLog>> gone_;  ///< until the end of the turn
   std::vector<std::unique_ptr<LogList>> lists_;
-  std::vector<LogId> holes_, to_compare_, to_see_to_;
+  std::vector<LogId> holes_, to_see_to_;
+  std::deque<LogId> to_compare_;  ///< from its end
+  std::size_t comparing_ = 0;
   std::vector<LogId> to_list_;  ///< once more, since Redis may have forgotten that
   std::vector<LogId> doubts_;   ///< what is missing in their tails is not in Redis, a moment ago
   LogMembers members_;

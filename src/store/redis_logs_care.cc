@@ -95,7 +95,7 @@ void RedisLogs::compare_heads() {
 }
 
 void RedisLogs::compare_some() {
-  for (std::size_t n = 0; n < kHeadsPerTick && !to_compare_.empty(); ++n) {
+  for (std::size_t n = 0; n < kHeadsPerTick && comparing_ < kHeadsPerTick && !to_compare_.empty(); ++n) {
     const RedisLog* log = find(to_compare_.back());
     to_compare_.pop_back();
     if (log && log->tail.watched()) compare(log->id);
@@ -104,15 +104,21 @@ void RedisLogs::compare_some() {
 
 void RedisLogs::compare_head(std::string_view filter) {
   const RedisLog* log = find(filter);
-  if (log && log->tail.watched()) compare(log->id);
+  if (!log || !log->tail.watched()) return;
+  if (comparing_ < kHeadsPerTick)
+    compare(log->id);
+  else
+    to_compare_.push_back(log->id);
 }
 
 void RedisLogs::compare(LogId id) {
+  ++comparing_;
   reader_.head(find(id)->state_key, engine_.options().hold, [this, id](const result<LogHead>& head) {
+    --comparing_;
     RedisLog* read = find(id);
     if (!read || !read->tail.watched()) return;
     // Without a head, or before the one from which on the tail runs, nothing can be said yet.
-    if (!head || !read->tail.runs()) return to_compare_.push_back(id);
+    if (!head || !read->tail.runs()) return to_compare_.push_front(id);
     if (head->incarnation == 0) return read->join_members();  // which tells whether it has ended, or is lost
     read->join_again(head->incarnation);
     read->seen(head->last);

@@ -169,12 +169,16 @@ void RedisRetained::set(model::MessagePtr m, Done<void> done) {
 /// Redis need not have the topic's entry any more, which may have been written long before; and the other nodes may
 /// have read it in between.
 void RedisRetained::came_again(const std::string& topic, const model::MessageView& m) {
-  std::optional<RetainedEntry> entry;
-  if (!m.payload.empty()) {
-    entry = RetainedEntry{cost_of(m), m.expires_at, writer_.loop().wall()};
-    if (loaded_) put(topic, *entry);
-    topics_row(topic).put(topic, entry->text(), nullptr);
+  RetainedEntry entry;
+  if (m.payload.empty()) {
+    uncache(topic);
+    erase(topic);
+  } else {
+    entry = {cost_of(m), m.expires_at, writer_.loop().wall()};
+    if (loaded_) put(topic, entry);
+    topics_row(topic).put(topic, entry.text(), nullptr);
   }
+  // Not that it was cleared: a newer one of another node may have come again before they hear this. They look.
   if (peers_) peers_->retained_set(topic, entry, nullptr);
 }
 

@@ -124,7 +124,7 @@ redis::Target::Taken RetainedRow::answered(Batch& b, Outcome& o) {
   const bool stored = version.starts_with('+');
   if (stored) version.remove_prefix(1);
   if (p.version == 0) std::from_chars(version.data(), version.data() + version.size(), p.version);
-  if (stored && again_) owner_.came_again(topic_, p.message->view());
+  if (stored && again_) owner_.came_again(topic_, (changed_ ? latest_ : p.message)->view());
   return Taken::yes;
 }
 

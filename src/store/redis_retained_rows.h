@@ -34,7 +34,8 @@ class RetainedRow final : public redis::Target {
    public:
     /// Nothing is kept any more; the row may be deleted within the call.
     virtual void idle(const std::string& topic) = 0;
-    /// Redis had forgotten this message and has it again: whoever looked meanwhile saw an older one, or none.
+    /// Redis had forgotten a message of the topic and has it again: whoever looked meanwhile saw an older one, or none.
+    /// `m`: the last one that was set here.
     virtual void came_again(const std::string& topic, const model::MessageView& m) = 0;
 
    protected:

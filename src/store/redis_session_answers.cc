@@ -4,7 +4,6 @@
 
 #include "base/log.h"
 #include "ports/errc.h"
-#include "redis/writer.h"
 #include "store/redis_session_piece.h"
 
 namespace sb::store {
@@ -134,15 +133,12 @@ redis::Target::Taken SessionRow::claim_answered(Piece& p, Reply::View r) {
   if (again_with_owners(p, r)) return Taken::yes;
   auto& job = static_cast<ClaimJob&>(*p.jobs.front());
   ClaimAnswer& a = p.claim;
-  const bool absent = r[0].text() == "absent";
-  // Redis may have forgotten it while the claim was under way: then the others are to be asked first.
-  const bool doubtful = absent && !job.claim.clean && job.reconnections != writer().reconnections();
-  if (absent && !doubtful) {
+  if (r[0].text() == "absent") {
     put_back(p);
     begin_create(job);
     return Taken::yes;
   }
-  if (doubtful || r[0].text() == "soon") {
+  if (r[0].text() == "soon") {
     a.what = ClaimAnswer::What::soon;
     return Taken::yes;
   }

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "ports/errc.h"
+#include "redis/writer.h"
 #include "store/redis_session_piece.h"
 #include "store/redis_session_scripts.h"
 
@@ -191,7 +192,7 @@ void SessionRow::encode(const Batch& b, Sending how, Words& out) {
   }
 }
 
-void SessionRow::encode_claim(const Piece& p, Words& out) const {
+void SessionRow::encode_claim(const Piece& p, Words& out) {
   auto& job = static_cast<const ClaimJob&>(*p.jobs.front());
   auto& c = job.claim;
   out.add("EVALSHA").add(SessionScripts::claim()->sha).add("1").add(key());
@@ -199,6 +200,8 @@ void SessionRow::encode_claim(const Piece& p, Words& out) const {
   out.number(job.nonce).add(c.clean ? "1" : "0").add(c.durable ? "1" : "0").add(job.create ? "1" : "0");
   out.number(p.number).add(c.username).number(c.expiry).keep(encode_will(c.username, c.will)).number(c.will.delay);
   out.number(static_cast<std::uint64_t>(rows_.turn().count()));
+  // Redis may have forgotten the record, or its end, while the claim was under way: the others are to be asked first.
+  out.add(!c.clean && job.reconnections != writer().reconnections() ? "1" : "0");
   rows_.add_known(out);
 }
 

@@ -167,7 +167,7 @@ class SessionRow final : public redis::Target {
   std::unique_ptr<J> take_front();
   std::unique_ptr<Piece> next_changes();
   std::unique_ptr<Piece> next_end();
-  void encode_claim(const Piece& p, redis::Words& out) const;
+  void encode_claim(const Piece& p, redis::Words& out);
   void encode_change(const Piece& p, redis::Words& out) const;
   void encode_whole(redis::Words& out);
   void encode_take(const Piece& p, redis::Words& out) const;

@@ -97,9 +97,10 @@ if r[2] == mark and r[4] then
   local fired = will ~= '-' and redis.call('HGET', key, 'f' .. will)
   return {'done', r[1], 0, r[4], fired or '', redis.call('HGETALL', key), {}}
 end
+if ARGV[14] == '1' then return {'soon'} end
 if not r[3] and not durable then return {'none'} end
 if not r[3] and not create then return {'absent'} end
-know(14)
+know(15)
 local s, previous = nil, ''
 if r[3] then
   s = parse(r[3])

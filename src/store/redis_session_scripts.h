@@ -22,11 +22,12 @@ namespace sb::store {
 /// It goes after a minute, when none of its wills is left.
 struct SessionScripts {
   using Ptr = std::shared_ptr<const redis::Script>;
-  /// now, node, node epoch, nonce, clean, durable, may-create, number, user name, expiry, will, will delay,
+  /// now, node, node epoch, nonce, clean, durable, may-create, number, user name, expiry, will, will delay, turn (ms),
+  /// 1 = the others are to be asked first, unless it has been made,
   /// then pairs of an owner (`epoch node`) and when it died (ms, or - while it lives), of those that are known.
   /// → `done`, epoch, incarnation, x, fired will, fields of the record now (flat), subscriptions that ended |
   /// `none` (nothing was there, and nothing is kept) | `absent` (it would be made, and may not) |
-  /// `who`, owners of which the end is not known
+  /// `soon` (nothing was done: again in a moment) | `who`, owners of which the end is not known
   static const Ptr& claim();
   /// epoch, number, number of the change before, fields to remove (count, then names), fields and values.
   /// → done | seen | gap | stale | none

@@ -396,9 +396,13 @@ void RedisSessions::displaced(const StoredSession& s, std::string_view node, std
   if (watcher_) watcher_->on_displaced(node, s.client_id, epoch);
 }
 
-/// Its entry in the schedule may be forgotten as well: without one nobody finds the session when this node dies.
 void RedisSessions::rewritten(const StoredSession& s) {
   ++stats_.rewritten;
+  keep_entry(s);
+}
+
+/// Redis may have forgotten its entry in the schedule: without one nobody finds the session when this node dies.
+void RedisSessions::keep_entry(const StoredSession& s) {
   schedule_.lower(s.client_id, writer_.loop().wall() + look_again(0), nullptr);
 }
 
@@ -439,7 +443,9 @@ void RedisSessions::check_some() {
     auto it = sessions_.find(to_check_.back());
     to_check_.pop_back();
     if (it == sessions_.end() || !it->second->owned) continue;
-    if (std::exchange(it->second->checked, check_round_) != check_round_) row(*it->second).check();
+    if (std::exchange(it->second->checked, check_round_) == check_round_) continue;
+    row(*it->second).check();
+    keep_entry(*it->second);  // which may lie on another primary than the record
   }
 }
 

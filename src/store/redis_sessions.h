@@ -150,6 +150,7 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   void count(std::int64_t by);
   void drop_unused(StoredSession& s);
   void check_some();
+  void keep_entry(const StoredSession& s);
   void check_wills();
   static Millis look_again(std::uint32_t expiry);
 

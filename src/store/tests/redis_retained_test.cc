@@ -177,6 +177,43 @@ TEST(RedisRetained, WhatRedisForgotIsToldOnceMore) {
   EXPECT_EQ(RetainedNode(server, "c").match("#"), "old=2 t=1");
 }
 
+/// Of what two nodes have set, the older comes again later, or is told later: it hides nothing.
+TEST(RedisRetained, AClearThatComesAgainHidesNothing) {
+  NEEDS_REDIS();
+  RedisServer server({"--save", ""});
+  RetainedNode a(server, "a"), b(server, "b");
+  EXPECT_EQ(a.set("t", "1"), error_code{});
+  b.retained->peer_set("t", RetainedEntry{.cost = 10});
+  EXPECT_EQ(a.set("t", ""), error_code{});
+  EXPECT_EQ(b.set("t", "2"), error_code{});
+  forget(server);
+  a.to = &b;
+  ASSERT_TRUE(a.loop.until([&] { return a.told == 3; })) << "Redis has nothing newer yet";
+  ASSERT_TRUE(b.loop.until([&] { return b.told == 2; }));
+  b.retained->peer_set("t", RetainedEntry{});  // as a has said it, but later
+  EXPECT_EQ(b.match("#"), "t=2");
+  EXPECT_EQ(a.retained->count(), 0u);
+}
+
+/// While a message comes again, the topic is cleared.
+TEST(RedisRetained, WhatIsClearedMeanwhileDoesNotComeAgain) {
+  NEEDS_REDIS();
+  RedisServer server({"--save", ""});
+  RetainedNode a(server, "a");
+  EXPECT_EQ(a.set("t", "1"), error_code{});
+  server.kill();
+  ASSERT_TRUE(a.loop.until([&] { return !a.writer.trouble().empty() || a.writer.reconnections() > 0; }));
+  std::optional<bool> cleared;
+  model::MessageView v;
+  v.topic = "t";
+  a.retained->set(model::Message::copy(v), [&](result<void> r) { cleared = r.has_value(); });
+  server.start();
+  ASSERT_TRUE(a.loop.until([&] { return cleared.has_value(); }));
+  EXPECT_TRUE(*cleared);
+  EXPECT_EQ(a.retained->count(), 0u);
+  EXPECT_EQ(a.match("#"), "");
+}
+
 TEST(RedisRetained, SetsGoOnWhenARowWasForgotten) {
   NEEDS_REDIS();
   RedisServer server;
