@@ -24,7 +24,7 @@ Cluster::Cluster(io::EventLoop& loop, redis::Writer& writer, store::RedisKeys ke
       receiver_(receiver),
       handed_out_(std::make_shared<HandedOut>(loop, [this] { inbox_.resume(); })),
       membership_(loop, writer.client(), keys_, {options_.node, options_.detail, options_.lease}, *this, stats_),
-      inbox_(loop, writer.client(), keys_, options_.node, *this, stats_) {
+      inbox_(loop, writer.client(), keys_, options_.node, options_.rest, *this, stats_) {
   lanes_.resize(std::max<std::size_t>(receiver_.lanes(), 1));
   writer_.allow_until(MonoTime::min());
 }
@@ -58,8 +58,8 @@ void Cluster::on_timer() {
   run_kicks(false, 0);
   requests_.run(loop_.now());
   again(requests_.next());
-  if (state_ == State::joining) check_joined();
   if (loop_.now() >= leave_at_) say_goodbye();
+  again(leave_at_);
 }
 
 // ---------------------------------------------------------------- this node
@@ -79,20 +79,15 @@ void Cluster::on_epoch(std::uint64_t, std::vector<std::string> listed, std::func
 
 void Cluster::on_registered() {
   state_ = State::joining;
-  registered_at_ = loop_.now();
   check_joined();
 }
 
-/// The node is in when all who may live have told what they want; a member without a lease has a moment to get one, in
-/// case it was Redis that forgot it.
+/// The node is in when all members have told what they want. One without a lease may be cut off only for a moment, and
+/// what is written to it is waiting for it: it is waited for until it has told, too, or is buried.
 void Cluster::check_joined() {
   if (state_ != State::joining) return;
-  const MonoTime patience = registered_at_ + options_.lease / 3 + Millis(200);
-  for (auto& p : peers_) {
-    if (!p.out || (p.told && p.hello == p.epoch)) continue;
-    if (loop_.now() < patience || membership_.members().may_live(p.name, p.epoch))
-      return again(loop_.now() + Millis(50));
-  }
+  for (auto& p : peers_)
+    if (p.out && !(p.told && p.hello == p.epoch)) return;
   state_ = State::loading;
   receiver_.load([this, alive = alive_, epoch = membership_.epoch()] {
     if (!*alive || state_ != State::loading || epoch != membership_.epoch()) return;
@@ -118,9 +113,17 @@ bool Cluster::fresh() const {
 void Cluster::set_fresh() {
   std::int64_t until = 0;
   if (state_ == State::in && read_at_ != MonoTime::min() && membership_.until() != MonoTime::min() &&
-      barriers_.answered(repaired_by_))
+      barriers_.answered(repaired_by_) && writes_to_all())
     until = (std::min(read_at_ + kFresh, membership_.until()) - kCoarse).time_since_epoch().count();
   fresh_until_.store(until, std::memory_order_relaxed);
+}
+
+/// Who has told what it wants is a member, but this node may be unable to read so. It would leave out what it should
+/// write to it; but no longer than for a lease, since it may be gone again, unseen.
+bool Cluster::writes_to_all() const {
+  return std::ranges::none_of(peers_, [this](const Peer& p) {
+    return p.hello > std::max(p.buried, p.epoch) && loop_.now() - p.hello_at < options_.lease;
+  });
 }
 
 void Cluster::on_fenced() {
@@ -187,6 +190,8 @@ void Cluster::on_member(const std::string& node, std::uint64_t epoch, const std:
   log::info("cluster node={} epoch={} is a member", node, epoch);
   tell_all(p);
   if (const auto n = std::exchange(p.unanswered, 0)) p.out->control([n](EnvelopeWriter& w) { w.answer(n); });
+  set_fresh();
+  check_joined();  // it may have told before it was found
   receiver_.members_changed();
 }
 

@@ -35,6 +35,7 @@ struct Options {
   std::string detail;  ///< what others and the registry hear of it: address and version, without line breaks
   Millis lease{5000};
   std::size_t inbox_bytes = 64 << 20;  ///< that a node may have waiting here for it to read
+  Millis rest{60'000};                 ///< after which the stream of a node that is gone is read no more
 };
 
 /// A node among others: the bus, the membership, the routes. One per process; the loop is the store thread's, and so
@@ -122,6 +123,7 @@ class Cluster final : public store::LogPeers,
     std::unique_ptr<PeerStream> out;  ///< to a member
     std::uint64_t last_number = 0;    ///< of its streams so far, in this life of the node here
     std::uint64_t hello = 0;          ///< its epoch that has said hello to this life; 0 = none
+    MonoTime hello_at{};              ///< when it did
     std::uint64_t sequence = 0;       ///< of the last entry
     std::uint64_t buried = 0;         ///< its epochs up to here have nothing more to say
     std::uint64_t unanswered = 0;     ///< a barrier, until there is a stream out
@@ -155,6 +157,7 @@ class Cluster final : public store::LogPeers,
   void check_joined();
   void say_goodbye();
   void set_fresh();
+  bool writes_to_all() const;
 
   // cluster_out.cc: what goes to others
   template <class F>
@@ -241,7 +244,7 @@ class Cluster final : public store::LogPeers,
   std::string frame_;           ///< one that several nodes get
   std::function<void()> left_;  ///< to be called when it is
   MonoTime leave_at_ = kNever;
-  MonoTime registered_at_{}, read_at_ = MonoTime::min();
+  MonoTime read_at_ = MonoTime::min();
   std::atomic<std::int64_t> fresh_until_{0};
   std::atomic<bool> in_{false};
 

@@ -71,6 +71,7 @@ void Cluster::on_trimmed(const std::string& from, StreamId id) {
 
 void Cluster::on_interrupted() {
   repaired_by_ = send_barrier({});
+  membership_.look();  // the list of nodes is to have this one again before somebody comes in
   if (logs_) logs_->compare_heads();
 }
 
@@ -118,7 +119,7 @@ void Cluster::on_hello(std::uint64_t receiver_epoch) {
   const bool again = heard();
   from_->hello = id_.epoch;
   if (!counts()) return;
-  if (!again) from_->told = false;
+  if (!again) from_->told = false, from_->hello_at = loop_.now();
   routes_.begin(from_->number);
   if (from_->epoch < id_.epoch) membership_.look();
 }
@@ -145,9 +146,10 @@ void Cluster::on_log_ended(std::string_view filter, std::uint64_t incarnation) {
 
 void Cluster::on_kick(std::uint64_t number, std::string_view client_id, std::uint64_t epoch) {
   if (!heard()) return;
-  receiver_.kick(client_id, epoch, [this, alive = alive_, loop = &loop_, to = from_->number, number] {
-    loop->post_fn([this, alive, to, number] {
-      if (*alive && peers_[to].out) peers_[to].out->control([number](EnvelopeWriter& w) { w.released(number); });
+  receiver_.kick(client_id, epoch, [this, alive = alive_, loop = &loop_, to = from_->number, life = id_.epoch, number] {
+    loop->post_fn([this, alive, to, life, number] {
+      if (*alive && peers_[to].out && peers_[to].epoch == life)
+        peers_[to].out->control([number](EnvelopeWriter& w) { w.released(number); });
     });
   });
 }
@@ -191,9 +193,10 @@ void Cluster::on_gap(std::uint64_t dropped) {
 
 void Cluster::on_request(std::uint64_t number, std::string_view kind, std::string_view body) {
   if (!counts()) return;
-  auto reply = [this, alive = alive_, loop = &loop_, to = from_->number, number](std::string answer) {
-    loop->post_fn([this, alive, to, number, answer = std::move(answer)] {
-      if (*alive && peers_[to].out) peers_[to].out->control([&](EnvelopeWriter& w) { w.reply(number, answer); });
+  auto reply = [this, alive = alive_, loop = &loop_, to = from_->number, life = id_.epoch, number](std::string answer) {
+    loop->post_fn([this, alive, to, life, number, answer = std::move(answer)] {
+      if (*alive && peers_[to].out && peers_[to].epoch == life)
+        peers_[to].out->control([&](EnvelopeWriter& w) { w.reply(number, answer); });
     });
   };
   if (kind != kGroupRequest) return receiver_.request(kind, body, std::move(reply));
@@ -218,6 +221,7 @@ void Cluster::on_read(std::uint64_t sequence) {
 void Cluster::on_leaving() {
   if (heard()) from_->left = true;
   if (counts()) membership_.told_leaving(from_->name, id_.epoch);
+  if (counts()) on_member_lost(from_->name, id_.epoch);  // it goes before it was found
 }
 
 }  // namespace sb::cluster

@@ -67,17 +67,20 @@ void Cluster::send(const ports::PeerBatch& batch, ports::Peers::Done<void> done)
 // ---------------------------------------------------------------- routes
 
 void Cluster::change(const std::vector<ports::Peers::Change>& changes, ports::Peers::Done<void> done) {
-  bool any = false;
+  bool any = false, more = false;
   for (auto& c : changes) {
     const std::uint8_t before = own_.wants(c.filter);
     const auto wants = own_.change(c);
     if (!wants) continue;
     any = true;
+    more |= (*wants & ~before) != 0;
     to_all([&](EnvelopeWriter& w) { w.route(c.filter, *wants); });
     if ((*wants & ~before & kReadsLog) && logs_ && barriers_.any_peers()) reads_.push_back(c.filter);
   }
-  if (!reads_.empty() && !turn_end_) add_barrier([] {});
-  if (!done) return;
+  if (!done) {
+    if (more) add_barrier([] {});  // others may wait for the same without a change
+    return;
+  }
   auto known = [done = std::move(done)] { done({}); };
   // Another subscription may just have told the same.
   if (any || turn_end_ || !barriers_.join(known)) {

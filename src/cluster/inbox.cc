@@ -20,7 +20,6 @@ constexpr Millis kEnsure{1000};    // between two looks whether Redis still has 
 constexpr Millis kMissing{1500};   // until a stream is made again that was deleted: all have looked for theirs by then
 constexpr Millis kTrim{50};        // between two trims of a stream
 constexpr Millis kLive{3600'000};  // of a stream that nobody reads any more
-constexpr Seconds kForget{60};     // after which a lost node's stream is read no more
 constexpr Millis kMoving{1000};    // one by one, and no trims, for so long when the slot is on its way
 
 }  // namespace
@@ -37,13 +36,14 @@ struct Inbox::Answer final : redis::Handler {
   bool under_way = false;
 };
 
-Inbox::Inbox(io::EventLoop& loop, redis::Client& client, const store::RedisKeys& keys, std::string node,
+Inbox::Inbox(io::EventLoop& loop, redis::Client& client, const store::RedisKeys& keys, std::string node, Millis rest,
              Listener& listener, Stats& stats)
     : loop_(loop),
       client_(client),
       keys_(keys),
       node_(std::move(node)),
       slot_(redis::key_slot(keys.inbox(node_, ""))),
+      rest_(rest),
       listener_(listener),
       stats_(stats),
       answer_(std::make_unique<Answer>(*this)) {}
@@ -69,7 +69,11 @@ void Inbox::again(Millis after) {
 
 void Inbox::open(const std::vector<std::string>& from, std::function<void()> done) {
   auto add = [this](const std::string& name) {
-    if (Stream* s = find(name)) return void(s->gone_at = kNever);
+    if (Stream* s = find(name)) {
+      s->gone_at = kNever;
+      s->rests = false;
+      return;
+    }
     Stream s;
     s.from = name;
     s.key = keys_.inbox(node_, name);
@@ -94,12 +98,15 @@ void Inbox::ensure() {
     return;
   }
   const auto& script = *Scripts::get().inboxes;
-  std::vector<std::string> words = {"EVALSHA", script.sha, std::to_string(streams_.size())};
+  std::vector<std::string> words = {"EVALSHA", script.sha,
+                                    std::to_string(std::ranges::count(streams_, false, &Stream::rests))};
   std::vector<std::pair<std::string, StreamId>> asked;  // what is read before the answer comes is not missing in it
-  for (auto& s : streams_) words.push_back(s.key), asked.emplace_back(s.from, s.position);
+  for (auto& s : streams_)
+    if (!s.rests) words.push_back(s.key), asked.emplace_back(s.from, s.position);
   words.push_back(std::to_string(kLive.count()));
   const bool make = std::exchange(cut_, false) || !opening_.empty();
   for (auto& s : streams_) {
+    if (s.rests) continue;
     const bool may = make || !s.known || (s.missing != kNever && loop_.now() - s.missing >= kMissing);
     words.push_back(may ? std::max(s.position, StreamId{0, 1}).text() : std::string());
   }
@@ -117,7 +124,6 @@ void Inbox::ensure() {
         } else {
           for (std::size_t i = 0; i < asked.size(); ++i) {
             Stream* s = find(asked[i].first);
-            if (!s) continue;
             const auto last = StreamId::parse(o.value()[i].text());
             if (!last) {
               if (s->missing == kNever) s->missing = loop_.now();
@@ -128,8 +134,9 @@ void Inbox::ensure() {
             s->missing = kNever;
             // It had read further than Redis remembers.
             if (s->known && *last < asked[i].second) interrupted_ = true;
-            if (!s->known) s->position = s->trimmed = *last;
-            s->known = true;
+            // Others may have written before this one knew of them; who rings says nothing that it does not see itself.
+            if (!s->known && s->from.empty()) s->position = s->trimmed = *last;
+            s->known = !s->rests;
           }
           for (auto& f : *done) f();
         }
@@ -141,8 +148,9 @@ void Inbox::ensure() {
       redis::kControl);
 }
 
-void Inbox::drop_gone() {
-  std::erase_if(streams_, [this](const Stream& s) { return s.gone_at != kNever && loop_.now() - s.gone_at > kForget; });
+void Inbox::rest_gone() {
+  for (auto& s : streams_)
+    if (s.gone_at != kNever && loop_.now() - s.gone_at > rest_) s.rests = true, s.known = false, s.missing = kNever;
 }
 
 void Inbox::start() {
@@ -177,7 +185,7 @@ void Inbox::on_timer() {
 void Inbox::read() {
   began_ = loop_.turn_began();
   if (loop_.now() >= next_ensure_) {
-    drop_gone();
+    rest_gone();
     ensure();
   }
   if (loop_.now() >= next_trim_) trim();
@@ -190,6 +198,12 @@ void Inbox::read() {
   for (std::size_t i = 0; i < streams_.size(); ++i)
     if (streams_[i].known) asked_.push_back(i), words.add(streams_[i].key);
   for (auto i : asked_) words.keep(streams_[i].position.text());
+  if (c) {
+    // What happened to Redis between two sockets, no read has met.
+    const std::uint64_t socket = reinterpret_cast<std::uintptr_t>(c) * 31 + c->generation();
+    if (read_on_ != 0 && read_on_ != socket) interrupted_ = cut_ = true, next_ensure_ = loop_.now();
+    read_on_ = socket;
+  }
   reading_ = answer_->under_way = true;
   if (asked_.empty() || !c || c->command(words.args(), *answer_, 0, kBlock + kAnswer)) {
     reading_ = answer_->under_way = false;
@@ -208,10 +222,7 @@ void Inbox::on_outcome(redis::Outcome& outcome) {
   const bool nothing = outcome.value().is_nil();
   const MonoTime as_of = nothing ? asked_at_ + kBlock : asked_at_;
   const bool goes_on = take(outcome.value(), to_end);
-  if (std::exchange(interrupted_, false)) {
-    stats_.interruptions.add();
-    listener_.on_interrupted();
-  }
+  tell_interrupted();
   if (to_end) listener_.on_read_to_end(std::min(as_of, loop_.now()));
   if (!goes_on) held_ = true;
   if (!running_ || held_ || reading_) return;
@@ -219,6 +230,12 @@ void Inbox::on_outcome(redis::Outcome& outcome) {
   if (!to_end || !found_.is_fast() || loop_.turn_began() - began_ >= kLinger) return read();
   if (std::exchange(lingers_, true)) return;
   loop_.soon(began_ + kLinger, this);
+}
+
+void Inbox::tell_interrupted() {
+  if (!std::exchange(interrupted_, false)) return;
+  stats_.interruptions.add();
+  listener_.on_interrupted();
 }
 
 void Inbox::failed(const redis::Outcome& o) {
@@ -241,7 +258,10 @@ void Inbox::read_one_by_one() {
     if (!*alive || --one_by_one_ > 0) return;
     reading_ = false;
     if (!running_) return;
-    if (one_by_one_to_end_) listener_.on_read_to_end(as_of);
+    if (one_by_one_to_end_) {
+      tell_interrupted();
+      listener_.on_read_to_end(as_of);
+    }
     if (!listener_.on_entries_done()) held_ = true;
     again(kPause / 3);
   };

@@ -45,8 +45,9 @@ class Inbox final : io::Timer, io::TurnEnd {
     ~Listener() = default;
   };
 
-  Inbox(io::EventLoop& loop, redis::Client& client, const store::RedisKeys& keys, std::string node, Listener& listener,
-        Stats& stats);
+  /// `rest`: after which the stream of somebody who is gone is read no more.
+  Inbox(io::EventLoop& loop, redis::Client& client, const store::RedisKeys& keys, std::string node, Millis rest,
+        Listener& listener, Stats& stats);
   ~Inbox();
 
   /// Has a stream for each of these, and the one of the door; `done` when Redis has them and their positions are known:
@@ -57,7 +58,8 @@ class Inbox final : io::Timer, io::TurnEnd {
   void stop();
   /// After on_entries_done() said no.
   void resume();
-  /// Whoever wrote it is gone: it is read for another minute.
+  /// Whoever wrote it is gone: it is read for a while yet. Its position stays, since another life may have written to
+  /// it before this node has heard of that life.
   void forget(const std::string& from);
 
  private:
@@ -71,6 +73,7 @@ class Inbox final : io::Timer, io::TurnEnd {
     MonoTime gone_at = kNever;
     MonoTime missing = kNever;  ///< since then
     bool known = false;         ///< Redis has it, and the position is right
+    bool rests = false;         ///< is not read
   };
   void on_timer() override;
   void on_end_of_turn() override;
@@ -83,7 +86,8 @@ class Inbox final : io::Timer, io::TurnEnd {
   void door(redis::Reply::View fields);
   void ensure();
   void trim();
-  void drop_gone();
+  void rest_gone();
+  void tell_interrupted();
   void again(Millis after);
   Stream* find(std::string_view from);
 
@@ -92,6 +96,7 @@ class Inbox final : io::Timer, io::TurnEnd {
   const store::RedisKeys& keys_;
   const std::string node_;
   const std::uint16_t slot_;
+  const Millis rest_;
   Listener& listener_;
   struct Answer;
   Stats& stats_;
@@ -107,6 +112,7 @@ class Inbox final : io::Timer, io::TurnEnd {
   Pace found_{kManyReads};
   std::chrono::steady_clock::time_point began_{};  ///< the last read
   bool lingers_ = false;
+  std::uint64_t read_on_ = 0;  ///< the socket of the last read
   MonoTime asked_at_{}, next_ensure_{}, next_trim_{}, moving_until_{};
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

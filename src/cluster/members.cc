@@ -49,6 +49,7 @@ std::vector<Members::Event> Members::read(std::string_view node, const Reading* 
     if (m.listed && now - m.fenced_since >= lease_ + turn()) out.push_back({Kind::clean, it->first, m.epoch, {}});
     return out;
   }
+  if (m.lost && r->lease) out.push_back({Kind::undead, it->first, m.epoch, {}});
   if (!m.found && !m.lost) {
     m.found = true;
     out.push_back({Kind::found, it->first, m.epoch, m.detail});
@@ -83,11 +84,6 @@ Members::Fate Members::fate(std::string_view node, std::uint64_t epoch) const {
   const auto it = members_.find(node);
   if (it == members_.end() || it->second.epoch < epoch) return Fate::unknown;
   return it->second.epoch > epoch || it->second.lost ? Fate::over : Fate::lives;
-}
-
-bool Members::may_live(std::string_view node, std::uint64_t epoch) const {
-  const auto it = members_.find(node);
-  return it != members_.end() && it->second.epoch == epoch && !it->second.lost && it->second.lease;
 }
 
 /// The survivors take turns, by their names, so that they do not all do the same at once.

@@ -22,7 +22,8 @@ class Members {
       found,    ///< a member, or one with another epoch
       lost,     ///< fenced, or followed by a later epoch: told once, after it was found
       suspect,  ///< without a lease for too long: to be fenced; told again until it is
-      clean,  ///< fenced, and it is this node's turn to clean up behind it; told again until it is not listed any more
+      clean,   ///< fenced, and it is this node's turn to clean up behind it; told again until it is not listed any more
+      undead,  ///< lost, and has a lease: Redis has forgotten that it was fenced; told again while it has
     } kind;
     std::string node;
     std::uint64_t epoch;
@@ -57,8 +58,6 @@ class Members {
   enum class Fate : std::uint8_t { lives, over, unknown };
   /// What has become of this life of a node: it is over when it was fenced, or followed by another.
   Fate fate(std::string_view node, std::uint64_t epoch) const;
-  /// It was not lost, and has a lease, or nobody knows yet.
-  bool may_live(std::string_view node, std::uint64_t epoch) const;
 
  private:
   struct Member {

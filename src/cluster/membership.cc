@@ -207,7 +207,7 @@ void Membership::fenced(const char* why, Millis pause) {
   burying_.clear();  // somebody else goes on with that
   listener_.on_lease(until_);
   listener_.on_fenced();
-  again(loop_.now() + pause);
+  loop_.timers().set(*this, loop_.now() + pause);  // not before: it may be armed for less
 }
 
 void Membership::told_fenced(std::uint64_t epoch) {
@@ -297,8 +297,9 @@ void Membership::read_all(const std::shared_ptr<Look>& l) {
           happened(members_.read(name, &r, loop_.now()));
         else if (!r.lease && loop_.now() < until_)  // Redis has forgotten it, and perhaps others
           members_.doubt(), next_renewal_ = loop_.now();
-      } else if (name != options_.node) {
-        members_.read(name, nullptr, loop_.now());
+      } else {
+        l->failed |= !o.done();
+        if (name != options_.node) members_.read(name, nullptr, loop_.now());
       }
       if (--l->awaited == 0) looked(l);
     };
@@ -308,7 +309,6 @@ void Membership::read_all(const std::shared_ptr<Look>& l) {
           *c, {"MGET", keys_.node(name, "lease"), keys_.node(name, "fenced")},
           [answered, c](redis::Outcome& o) { answered(c, o); }, kAnswer);
     } else {
-      l->failed = true;
       redis::Outcome o{redis::Outcome::Kind::not_sent, redis::Refusal::other, nullptr, {}};
       answered(nullptr, o);
     }
@@ -345,6 +345,9 @@ void Membership::happened(const std::vector<Members::Event>& events) {
         break;
       case Members::Event::Kind::clean:
         if (loop_.now() < until_) bury(e.node, e.epoch);
+        break;
+      case Members::Event::Kind::undead:
+        ring(e.node, "fenced", e.epoch);
         break;
     }
   }

@@ -129,6 +129,17 @@ TEST_F(Bus, WhatChangedNothingIsKnownAtOnce) {
   EXPECT_EQ(known, 2);
 }
 
+TEST_F(Bus, WhatNobodyWaitedForIsWaitedForByWhoComesNext) {
+  nodes.three();
+  bool known = false;
+  nodes[0].want("x", Interest::none, Interest::live);
+  nodes.turn(nodes[0], Millis(1));
+  nodes[0].want("x", Interest::none, Interest::live, [&] { known = true; });
+  EXPECT_FALSE(known) << "b and c have not heard of it";
+  ASSERT_TRUE(nodes.until([&] { return known; }));
+  for (std::size_t n : {1, 2}) EXPECT_EQ(nodes[n].wanted_by("a").size(), 1u);
+}
+
 TEST_F(Bus, ANodeAloneWaitsForNobody) {
   Node& a = nodes.add("a");
   bool known = false, sent = false;

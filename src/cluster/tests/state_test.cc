@@ -27,7 +27,7 @@ struct MembersTest : ::testing::Test {
   std::vector<std::string> out;
 
   void note(const std::vector<Members::Event>& events) {
-    static const char* const kNames[] = {"found", "lost", "suspect", "clean"};
+    static const char* const kNames[] = {"found", "lost", "suspect", "clean", "undead"};
     for (auto& e : events)
       out.push_back(std::string(kNames[static_cast<int>(e.kind)]) + " " + e.node + std::to_string(e.epoch));
   }
@@ -49,14 +49,12 @@ TEST_F(MembersTest, AMemberIsFoundOnceItsKeysWereRead) {
   read("a", true);
   EXPECT_THAT(take(), ElementsAre("found a7"));
   EXPECT_EQ(members.epoch("a"), 7u);
-  EXPECT_TRUE(members.may_live("a", 7));
 }
 
 TEST_F(MembersTest, ALeaseThatIsGoneIsSuspectOnlyAfterAWholeLeaseOfReading) {
   listed({{"z", {7, ""}}});
   read("z", false);
   EXPECT_THAT(take(), ElementsAre("found z7"));
-  EXPECT_FALSE(members.may_live("z", 7));
   now += Millis(4999);
   read("z", false);
   EXPECT_THAT(take(), IsEmpty());
@@ -121,6 +119,19 @@ TEST_F(MembersTest, AFencedOneIsLostOnceAndCleanedIfNobodyElseDoes) {
   read("z", false, 7);
   EXPECT_THAT(take(), IsEmpty());
   EXPECT_THAT(members.watched(), IsEmpty());
+}
+
+TEST_F(MembersTest, ALostOneThatHasALeaseIsTold) {
+  listed({{"z", {7, ""}}});
+  read("z", true);
+  read("z", true, 7);
+  read("z", true, 7);
+  EXPECT_THAT(take(), ElementsAre("found z7", "lost z7"));
+  read("z", false);
+  EXPECT_THAT(take(), IsEmpty());
+  read("z", true);  // Redis has forgotten who was fenced
+  EXPECT_THAT(take(), ElementsAre("undead z7"));
+  EXPECT_EQ(members.epoch("z"), 0u);
 }
 
 TEST_F(MembersTest, ALaterEpochFollowsTheOneBefore) {
