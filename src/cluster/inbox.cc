@@ -200,7 +200,7 @@ void Inbox::read() {
   for (auto i : asked_) words.keep(streams_[i].position.text());
   if (c) {
     // What happened to Redis between two sockets, no read has met.
-    const std::uint64_t socket = reinterpret_cast<std::uintptr_t>(c) * 31 + c->generation();
+    const std::uint64_t socket = c->socket_id();
     if (read_on_ != 0 && read_on_ != socket) interrupted_ = cut_ = true, next_ensure_ = loop_.now();
     read_on_ = socket;
   }

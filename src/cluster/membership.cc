@@ -291,7 +291,7 @@ void Membership::read_all(const std::shared_ptr<Look>& l) {
     const auto answered = [this, self = self_, l, name](redis::Connection* c, redis::Outcome& o) {
       if (!*self) return;
       if (o.done() && state_ == State::member && l->epoch == epoch_) {
-        const Members::Reading r{id_of(*c), !o.value()[0].is_nil(), number_of(o.value()[1])};
+        const Members::Reading r{c->socket_id(), !o.value()[0].is_nil(), number_of(o.value()[1])};
         read_on_ = r.connection;
         if (name != options_.node)
           happened(members_.read(name, &r, loop_.now()));
@@ -356,7 +356,7 @@ void Membership::happened(const std::vector<Members::Event>& events) {
 /// On the connection on which the lease was seen to be gone: after a failover in between it may be there.
 void Membership::fence(const std::string& node, std::uint64_t epoch) {
   const redis::Connection* c = client_.connection(redis::key_slot(keys_.node(node, "lease")), redis::kControl);
-  if (!c || id_of(*c) != read_on_) return;
+  if (!c || c->socket_id() != read_on_) return;
   script(*Scripts::get().fence, {keys_.node(node, "epoch"), keys_.node(node, "fenced"), keys_.node(node, "lease")},
          {std::to_string(epoch)}, [this, node, epoch](redis::Outcome& o) {
            if (!o.done() || o.value().integer() != 1) return;

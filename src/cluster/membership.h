@@ -90,9 +90,6 @@ class Membership final : io::Timer {
   void looked(const std::shared_ptr<Look>& l);
   void happened(const std::vector<Members::Event>& events);
   void fence(const std::string& node, std::uint64_t epoch);
-  static std::uint64_t id_of(const redis::Connection& c) {
-    return reinterpret_cast<std::uintptr_t>(&c) * 31 + c.generation();
-  }
   void bury(const std::string& node, std::uint64_t epoch);
   std::string own(std::string_view what) const { return keys_.node(options_.node, what); }
 

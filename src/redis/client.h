@@ -41,6 +41,8 @@ class Client final : Topology::Listener, ConnectionListener, Handler {
   /// The connection of `lane` to the primary of a slot, made when it is asked for first; null until it is up. What
   /// holds up others (WAIT, blocking reads) has a lane of its own.
   Connection* connection(std::uint16_t slot, unsigned lane = 0);
+  /// The same to a server.
+  Connection* reach(const Endpoint& e, unsigned lane);
   /// Gives the command to the primary of `slot`: the outcome will come, or no_primary, not_connected or pipeline_full.
   error_code command(std::uint16_t slot, Args command, Handler& handler, std::uint64_t tag = 0,
                      Millis timeout = Millis(0), unsigned lane = 0);
@@ -62,7 +64,6 @@ class Client final : Topology::Listener, ConnectionListener, Handler {
   void on_down(Connection& c, error_code, const std::string&) override;
   void on_refused(Connection& c, const Outcome& o) override;
   void on_outcome(Outcome&, std::uint64_t) override {}  ///< of ASKING
-  Connection* reach(const Endpoint& e, unsigned lane);
   unsigned lane_of(const Connection& c) const;
   void check_role(Connection& c);
 

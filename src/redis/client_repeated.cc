@@ -7,7 +7,8 @@
 namespace sb::redis {
 namespace {
 
-constexpr Millis kPause{30};  // before the next attempt
+constexpr Millis kPause{30};     // before the next attempt
+constexpr Millis kAnswer{1000};  // at least: a command that is late takes its connection with it
 
 /// Whether the same command may be done a little later, or elsewhere.
 bool passes(const Outcome& o) {
@@ -47,7 +48,7 @@ void Client::Repeated::start(Self self) {
 }
 
 void Client::Repeated::attempt() {
-  const Millis left = std::max(end_ - loop_.now(), Millis(1));
+  const Millis left = std::max(end_ - loop_.now(), kAnswer);
   const std::vector<std::string_view> views(words_.begin(), words_.end());
   const Args command{std::span<const std::string_view>(views)};
   const auto asked = std::exchange(asked_, std::nullopt);

@@ -11,6 +11,7 @@ namespace {
 constexpr Millis kInterval{5000};  // between questions when all is well
 constexpr Millis kSoon{100};       // when it is not
 constexpr Millis kAnswer{1000};    // for an answer
+constexpr Millis kAttempt{500};    // for who is asked, before another one is although nothing is wrong with it
 constexpr int kOutdated = 20;      // answers; then the cluster was made anew, and counts from the beginning
 
 /// `cluster_current_epoch` of CLUSTER INFO; 0 when it has none.
@@ -42,6 +43,7 @@ void ClusterTopology::ask_next() {
   const auto& known = map_.primaries();
   const std::size_t i = next_++ % (seeds_.size() + known.size());
   asked_ = elsewhere_ = false;
+  began_ = loop_.now();
   connection_ = Connection::make(loop_, i < seeds_.size() ? seeds_[i] : known[i - seeds_.size()], options_, this);
   connection_->start();
   ask_within(kAnswer);
@@ -53,12 +55,14 @@ void ClusterTopology::ask_within(Millis most) {
 }
 
 void ClusterTopology::on_timer() {
+  const MonoTime patience = connection_ && began_ != kNever ? began_ + kAttempt : MonoTime::min();
+  if (elsewhere_ && loop_.now() < patience) return ask_within(patience - loop_.now());
   if (elsewhere_ || !connection_ || !connection_->up()) return ask_next();
   ask();
 }
 
 void ClusterTopology::ask() {
-  if (asked_) return;
+  if (asked_) return ask_within(kInterval);
   loop_.timers().cancel(*this);
   ask_within(kInterval);
   // An older server would let itself be believed; its epoch comes first.
@@ -81,6 +85,7 @@ void ClusterTopology::moved(const Redirect& r) {
 
 void ClusterTopology::on_down(Connection&, error_code, const std::string&) {
   elsewhere_ = true;
+  began_ = kNever;
   ask_within(kSoon);
 }
 
@@ -90,6 +95,7 @@ void ClusterTopology::on_outcome(Outcome& outcome, std::uint64_t tag) {
     return;
   }
   asked_ = false;
+  began_ = kNever;
   if (outcome.done()) return take(outcome.value());
   if (outcome.kind != Outcome::Kind::refused) return;  // the connection is down
   log::warn("redis cluster peer={} does not tell its slots: {}", connection_->endpoint().text(), outcome.text());

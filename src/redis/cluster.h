@@ -43,8 +43,9 @@ class ClusterTopology final : public Topology, ConnectionListener, Handler, io::
   std::int64_t answer_epoch_ = 0;  ///< of the server that is asked
   int outdated_ = 0;               ///< answers in a row that were older than the map
   bool asked_ = false;
-  bool elsewhere_ = false;  ///< the next question goes to another server
-  std::size_t next_ = 0;    ///< who is asked next, of the seeds and the known primaries
+  MonoTime began_ = kNever;  ///< when who is asked now was; kNever: it has answered, or cannot
+  bool elsewhere_ = false;   ///< the next question goes to another server
+  std::size_t next_ = 0;     ///< who is asked next, of the seeds and the known primaries
   ConnectionPtr connection_;
 };
 

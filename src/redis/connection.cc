@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <random>
 #include <utility>
@@ -91,6 +92,8 @@ error_code Connection::open_socket(const Address& a) {
   fd_ = ::socket(a.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd_ < 0) return last_error();
   ++sockets_;
+  static std::atomic<std::uint64_t> last_socket{0};
+  socket_id_ = ++last_socket;
   error_code e;
   if (::connect(fd_, a.get(), a.size) < 0 && errno != EINPROGRESS) e = last_error();
   if (!e) e = loop_.add(fd_, EPOLLIN | EPOLLOUT | EPOLLRDHUP, this);
@@ -127,8 +130,9 @@ void Connection::on_connect_result() {
 void Connection::tls_progress(io::TlsStatus status) {
   if (status == io::TlsStatus::ok) return link_.opened(loop_.now());
   if (status != io::TlsStatus::failed) return;
-  send_all(wire_, false);  // the alert for the other side
-  link_.lost(loop_.now(), tls_->failure()->error, tls_->failure()->detail);
+  const auto failure = *tls_->failure();
+  send_all(wire_, false);  // the alert for the other side; the socket may go with it
+  if (fd_ >= 0) link_.lost(loop_.now(), failure.error, failure.detail);
 }
 
 void Connection::close() {

@@ -59,6 +59,8 @@ class Connection final : io::EventHandler, io::TurnEnd, io::Timer, LinkHost {
   bool up() const { return link_.state() == Link::State::up; }
   /// Counts its sockets so far: another number, and something may have happened in between.
   unsigned generation() const { return sockets_; }
+  /// Of the socket that it has, among all of the process; 0 = it has had none.
+  std::uint64_t socket_id() const { return socket_id_; }
   /// Commands without a reply.
   std::size_t pending() { return link_.pipeline().size(); }
   const Endpoint& endpoint() const { return endpoint_; }
@@ -113,6 +115,7 @@ class Connection final : io::EventHandler, io::TurnEnd, io::Timer, LinkHost {
   std::size_t next_address_ = 0;
   error_code last_error_;
   int fd_ = -1;
+  std::uint64_t socket_id_ = 0;
   unsigned sockets_ = 0;  ///< so far: tells the one of before a call from the one after it
   bool connecting_ = false;
   bool blocked_ = false;  ///< the socket takes no more for now

@@ -24,8 +24,15 @@ std::string beside(const std::string& key, const std::string& prefix) {
 
 }  // namespace
 
+WriterPipe::WriterPipe(Writer& writer, Endpoint to)
+    : writer_(writer), endpoint_(std::move(to)), down_since_(writer.loop().now()) {}
+
 void WriterPipe::set_connection(Connection* c) {
   if (connection_ || c) writer_.reconnected();
+  if (c)
+    down_since_ = kNever;
+  else if (down_since_ == kNever)
+    down_since_ = writer_.loop().now();
   connection_ = c;
   unconfirmed_.clear();
   touch_ = true;
@@ -209,9 +216,11 @@ void WriterPipe::batch_answered(Flight& f, Outcome& outcome) {
 
 void WriterPipe::wait_answered(const Outcome& outcome) {
   const auto n = outcome.done() ? outcome.value().integer() : std::nullopt;
-  concern_met_ = n && *n >= static_cast<std::int64_t>(writer_.options_.replicas);
+  // Without a write on this connection, which was refused, it says nothing of what was written on others.
+  concern_met_ = !touch_ && n && *n >= static_cast<std::int64_t>(writer_.options_.replicas);
   if (concern_met_ || !outcome.done()) return;
   ++writer_.stats_.unreplicated;
+  if (touch_) return;  // refusal_ says why
   refusal_ = fmt::format("{} of {} replicas confirm", *n, writer_.options_.replicas);
   if (!asks_replicas_ && connection_) asks_replicas_ = !connection_->command({"INFO", "replication"}, *this, kReplicas);
 }
@@ -265,26 +274,34 @@ void WriterPipe::confirm_all() {
     const auto at = std::lower_bound(t.batches_.begin(), t.batches_.end(), u.number,
                                      [](const auto& b, std::uint64_t n) { return b->number < n; });
     if (at == t.batches_.end() || (*at)->number != u.number) continue;
+    if (static_cast<std::size_t>(at - t.batches_.begin()) >= t.at_) continue;  // it goes again
     writer_.confirmed(t, **at);
   }
 }
 
 std::string WriterPipe::trouble(MonoTime since) const {
+  if (down_since_ < since && writer_.client_.topology().is_primary(endpoint_))
+    return fmt::format("no connection to Redis at {}", endpoint_.text());
+  // What goes once more, and has been confirmed, troubles nobody.
   const bool late = std::any_of(targets_.begin(), targets_.end(), [&](const Target* t) {
-    return t->at_ < t->batches_.size() && t->batches_[t->at_]->made < since;
+    if (t->at_ == t->batches_.size()) return false;
+    const Batch& b = *t->batches_[t->at_];
+    return b.state != Batch::State::confirmed && b.made < since;
   });
+  const auto oldest = std::ranges::find_if(unconfirmed_, [](auto& u) { return u.target != nullptr; });
   const auto unconfirmed = [&](const Unconfirmed& u) {
-    if (!u.target) return false;
     const auto& b = u.target->batches_;
     return std::any_of(b.begin(), b.end(), [&](auto& i) { return i->number == u.number && i->made < since; });
   };
-  if (!late && (unconfirmed_.empty() || !unconfirmed(unconfirmed_.front()))) return {};
-  if (!connection_) return fmt::format("no connection to Redis at {}", endpoint_.text());
+  if (!late && (oldest == unconfirmed_.end() || !unconfirmed(*oldest))) return {};
   return fmt::format("Redis at {}: {}", endpoint_.text(), refusal_.empty() ? "no answer" : refusal_);
 }
 
 void WriterPipe::tick() {
-  if (!connection_) return give_back();
+  if (!connection_) {
+    if (writer_.client_.topology().is_primary(endpoint_)) writer_.client_.reach(endpoint_, kWrites);
+    return give_back();
+  }
   if (writer_.loop().now() >= next_look_) ask_history();
   if (alone_ && !asks_replicas_) asks_replicas_ = !connection_->command({"INFO", "replication"}, *this, kReplicas);
   if (!unconfirmed_.empty()) flush();

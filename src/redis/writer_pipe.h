@@ -20,7 +20,7 @@ class Writer;
 /// behind them.
 class WriterPipe final : Handler {
  public:
-  WriterPipe(Writer& writer, Endpoint to) : writer_(writer), endpoint_(std::move(to)) {}
+  WriterPipe(Writer& writer, Endpoint to);
 
   const Endpoint& endpoint() const { return endpoint_; }
   /// The connection is up; or null, and every target has to ask again what Redis has.
@@ -70,6 +70,7 @@ class WriterPipe final : Handler {
   Writer& writer_;
   const Endpoint endpoint_;
   Connection* connection_ = nullptr;
+  MonoTime down_since_;  ///< kNever: it is not
   std::deque<Target*> ready_;
   absl::flat_hash_set<Target*> targets_;  ///< that sent here last, and keep something
   std::vector<Flight> flights_;           ///< of the flush

@@ -134,6 +134,7 @@ void RetainedRow::confirmed(Batch& b) {
     p.message.reset();
     p.bytes = sizeof(Piece);
   }
+  if (!p.why) unneeded_up_to(p.number - 1);  // it stands in their place
   for (auto& done : std::exchange(p.done, {})) done(p.why ? result<void>(p.why) : result<void>());
 }
 

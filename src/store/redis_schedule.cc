@@ -55,6 +55,7 @@ class RedisSchedule::Row final : public redis::Target {
  private:
   struct Piece final : Batch {
     Kind kind{};
+    bool was_there = false;  ///< it was confirmed: another node may have lowered it since
     std::vector<Change> changes;
   };
   std::unique_ptr<Batch> next() override {
@@ -75,7 +76,7 @@ class RedisSchedule::Row final : public redis::Target {
       out.add("EVALSHA").add(move_script()->sha).add("1").add(key());
     else
       out.add("ZADD").add(key());
-    if (p.kind == Kind::lower) out.add("LT");
+    if (p.kind == Kind::lower || (p.kind == Kind::add && p.was_there)) out.add("LT");
     for (auto& c : p.changes) {
       if (p.kind == Kind::move)
         out.add(c.client_id).add(c.expected).add(c.score);
@@ -84,6 +85,7 @@ class RedisSchedule::Row final : public redis::Target {
     }
   }
   void confirmed(Batch& b) override {
+    static_cast<Piece&>(b).was_there = true;
     for (auto& c : static_cast<Piece&>(b).changes)
       if (auto done = std::exchange(c.confirmed, nullptr)) done();
   }

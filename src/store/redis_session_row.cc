@@ -27,6 +27,11 @@ SessionRow::SessionRow(redis::Writer& writer, SessionRows& rows, StoredSession& 
 
 SessionRow::~SessionRow() { *self_ = nullptr; }
 
+bool SessionRow::will_end() const {
+  const auto* last = jobs_.empty() ? nullptr : dynamic_cast<const ClaimJob*>(jobs_.back().get());
+  return last && last->claim.clean && !last->claim.durable;
+}
+
 void SessionRow::give(std::unique_ptr<SessionJob> job) {
   jobs_.push_back(std::move(job));
   ready();

@@ -146,6 +146,8 @@ class SessionRow final : public redis::Target {
   /// Compares what Redis has with what it should have, and puts it right.
   void check();
   bool unused() const { return idle() && jobs_.empty() && !busy_; }
+  /// The last thing that waits to be asked ends the session, if there is one, and leaves none.
+  bool will_end() const;
   /// Redis has all that was asked for.
   bool settled() const { return open_.empty() && jobs_.empty() && !busy_ && !in_doubt(); }
   /// The node was buried. What nobody was told of goes to `unanswered`; nothing of it is written, or written again.

@@ -21,6 +21,7 @@ constexpr Millis kReadWaits{30000};
 constexpr Millis kLetGo{4000};    ///< other nodes, to say that they have nothing of a client
 constexpr std::size_t kMet = 32;  ///< owners that are remembered
 constexpr std::size_t kChecksATick = 500;
+constexpr std::size_t kToEnd = 100'000;  ///< sessions that are to be ended when Redis is back
 constexpr std::size_t kSettling = 20'000;
 constexpr std::uint32_t kForever = 0xFFFFFFFF;
 constexpr std::uint64_t kOfRecord = 0;  ///< in place of a connection: of the session that is connected
@@ -182,6 +183,13 @@ void RedisSessions::claim_now(Claim c, std::optional<MonoTime> until, Done<Claim
   // What only ends a session is done when Redis is back; its will is given by take_due() then.
   if (gone && (c.durable || !c.clean || !writer_.has_room() || life_.epoch() == 0))
     return done(make_error_code(errc::unavailable));
+  if (gone) {
+    const auto known = sessions_.find(c.client_id);
+    const bool will_end = known != sessions_.end() && known->second->row && known->second->row->will_end();
+    if (will_end) return done(Claimed{});
+    if (to_end_ >= kToEnd) return done(make_error_code(errc::unavailable));
+    ++to_end_;
+  }
   if (c.durable && c.will.message) wills_.keep(c.client_id, kOfRecord, {}, nullptr);
   if (!until) until = writer_.loop().now() + (c.durable ? kDurableWaits : kVolatileWaits);
   auto w = std::make_shared<Waiting>(Waiting{std::move(done), *until, c.durable, c.expiry});
@@ -194,7 +202,10 @@ void RedisSessions::claim_now(Claim c, std::optional<MonoTime> until, Done<Claim
   job->claim = std::move(c);
   job->nonce = next_nonce_++;
   job->reconnections = writer_.reconnections();
-  job->done = [this, w](ClaimJob& asked, ClaimAnswer&& a) { claimed(*w, std::move(asked.claim), std::move(a)); };
+  job->done = [this, w, gone](ClaimJob& asked, ClaimAnswer&& a) {
+    to_end_ -= gone;
+    claimed(*w, std::move(asked.claim), std::move(a));
+  };
   give(client_id, std::move(job));
 }
 

@@ -198,6 +198,7 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   std::atomic<bool> any_{true};
   bool away_ = false;
   MonoTime away_asked_ = MonoTime::min();
+  std::size_t to_end_ = 0;  ///< claims that were answered, and wait for Redis to be back
   std::uint32_t check_round_ = 0;
   std::vector<std::pair<std::string, std::function<void()>>> settling_;  ///< wait until what is kept was repaired
   std::vector<std::function<void()>> unseen_;                            ///< marks to look for with the next tick

@@ -298,6 +298,22 @@ TEST(RedisConnection, AnEndThatComesTogetherWithAnAnswerIsSeen) {
   EXPECT_EQ(out, "done +OK");
 }
 
+TEST(RedisConnection, EverySocketHasANumberOfItsOwn) {
+  NEEDS_REDIS();
+  RedisServer server;
+  TestLoop loop;
+  std::vector<std::uint64_t> ids;
+  for (int i = 0; i < 20; ++i) {
+    auto c = connect(loop, server.endpoint(), options());
+    ASSERT_TRUE(loop.until([&] { return c->up(); }));
+    ids.push_back(c->socket_id());
+    c.reset();
+    loop.run_once(Millis(0));
+  }
+  EXPECT_TRUE(std::is_sorted(ids.begin(), ids.end()));
+  EXPECT_EQ(std::adjacent_find(ids.begin(), ids.end()), ids.end());
+}
+
 TEST(RedisConnection, MayEndInItsOwnCalls) {
   NEEDS_REDIS();
   RedisServer server;

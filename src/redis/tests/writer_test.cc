@@ -291,6 +291,95 @@ TEST(Writer, ConfirmationsWaitForAReplica) {
   }
 }
 
+TEST(Writer, WithoutAConnectionThereIsTroubleAlsoForWhoHasNothingToWrite) {
+  NEEDS_REDIS();
+  RedisServer server;
+  TestLoop loop;
+  Writer writer(loop, url_of(server), with_script(), {});
+  List list(writer, "a");
+  writer.start();
+  ASSERT_TRUE(add_each(loop, list, 1));
+  server.kill();
+  const auto says_so = [&] { return writer.trouble().find("no connection") != std::string::npos; };
+  ASSERT_TRUE(loop.until(says_so));
+  loop.until([] { return false; }, Seconds(2));
+  EXPECT_TRUE(says_so()) << writer.trouble();
+  server.start();
+  EXPECT_TRUE(loop.until([&] { return writer.trouble().empty(); }));
+}
+
+TEST(Writer, WhatGoesOnceMoreIsNoTrouble) {
+  NEEDS_REDIS();
+  RedisServer server;
+  TestLoop loop;
+  Writer writer(loop, url_of(server), with_script(), {});
+  Repeatable set(writer, "{s}");
+  writer.start();
+  int stored = 0;
+  for (int i = 0; i < 500; ++i) {
+    set.send({"SADD", "{s}", std::to_string(i)}, [&] { ++stored; });
+    ASSERT_TRUE(loop.until([&] { return stored == i + 1; }));
+  }
+  loop.until([] { return false; }, Seconds(2));
+  server.ask({"CLIENT", "KILL", "TYPE", "normal"});
+  ASSERT_TRUE(loop.until([&] { return writer.repairing(); }));
+  ASSERT_TRUE(loop.until([&] {
+    EXPECT_EQ(writer.trouble(), "");
+    return !writer.repairing();
+  }));
+  EXPECT_GE(writer.stats().repeated, 500u);
+}
+
+TEST(Writer, AWaitBehindARefusedWriteConfirmsNothing) {
+  NEEDS_REDIS();
+  RedisServer server({"--repl-diskless-sync-delay", "0"});
+  RedisServer replica({"--replicaof", "127.0.0.1 " + std::to_string(server.port())});
+  TestLoop loop;
+  WriterOptions options;
+  options.concern = WriterOptions::Concern::replica;
+  options.degrade = false;
+  Writer writer(loop, url_of(server), with_script(), options);
+  List list(writer, "a");
+  writer.start();
+  ASSERT_TRUE(add_each(loop, list, 1));
+  replica.pause();
+  list.add("2");
+  ASSERT_TRUE(loop.until([&] { return writer.stats().unreplicated > 0; }));
+  server.ask({"CONFIG", "SET", "maxmemory", "1"});
+  server.ask({"CLIENT", "KILL", "TYPE", "normal"});
+  loop.until([&] { return list.confirmed_words.size() > 1; }, Seconds(3));
+  EXPECT_EQ(list.confirmed_words.size(), 1u) << "no replica has the second";
+  server.ask({"CONFIG", "SET", "maxmemory", "0"});
+  replica.resume();
+  EXPECT_TRUE(loop.until([&] { return list.confirmed_words.size() == 2; }));
+}
+
+TEST(Writer, ACallWhoseTimeIsNearlyOverDoesNotEndItsConnection) {
+  NEEDS_REDIS();
+  RedisServer server;
+  TestLoop loop;
+  Writer writer(loop, url_of(server), with_script(), {});
+  writer.start();
+  int answers = 0;
+  const auto get = [&](Millis within) {
+    writer.client().call(
+        {"GET", "k"}, "k", within, [&](Outcome&) { ++answers; }, kReads);
+  };
+  get(Seconds(10));
+  ASSERT_TRUE(loop.until([&] { return answers == 1; }));
+  const Connection* c = writer.client().connection(key_slot("k"), kReads);
+  ASSERT_NE(c, nullptr);
+  const auto socket = c->socket_id();
+  server.pause();
+  get(Millis(20));
+  get(Seconds(10));
+  const auto end = std::chrono::steady_clock::now() + Millis(200);
+  loop.until([&] { return std::chrono::steady_clock::now() > end; });
+  server.resume();
+  ASSERT_TRUE(loop.until([&] { return answers == 3; }));
+  EXPECT_EQ(c->socket_id(), socket);
+}
+
 TEST(Writer, RefusalsAreRepeatedUntilTheyPass) {
   NEEDS_REDIS();
   RedisServer server;

@@ -259,6 +259,42 @@ TEST(RedisSessionsDue, NoSessionIsWithoutAnEntry) {
   EXPECT_EQ(server.ask({"ZSCORE", key, "s"}), "");
 }
 
+TEST(RedisSessionsDue, AnEntryThatIsWrittenOnceMoreStaysWhereAnotherNodeHasPutIt) {
+  NEEDS_REDIS();
+  RedisServer server;
+  SessionNode a(server, "a");
+  a.claim("s");
+  const std::string key = a.keys.schedule(RedisKeys::shard_of("s"));
+  ASSERT_TRUE(a.loop.until([&] { return server.ask({"ZSCORE", key, "s"}) != ""; }));
+  server.ask({"ZADD", key, "1000", "s"});
+  const auto before = a.writer.stats().repeated;
+  server.ask({"CLIENT", "KILL", "TYPE", "normal"});
+  ASSERT_TRUE(a.loop.until([&] { return a.writer.stats().repeated > before && !a.writer.repairing(); }));
+  EXPECT_EQ(server.ask({"ZSCORE", key, "s"}), "1000");
+}
+
+/// Without Redis each CONNECT that leaves no session is answered, and what there was ends when it is back: once.
+TEST(RedisSessionsDue, AClientThatComesOftenWhileRedisIsAwayIsEndedOnce) {
+  NEEDS_REDIS();
+  RedisServer server;
+  SessionNode a(server, "a");
+  a.claim("s");
+  server.kill();
+  ASSERT_TRUE(a.loop.until([&] { return !a.writer.trouble().empty(); }));
+  int answered = 0;
+  auto claim = SessionNode::request("s");
+  claim.clean = true;
+  claim.durable = false;
+  for (int i = 0; i < 1000; ++i) a.sessions.claim(claim, [&](result<Claimed> r) { answered += r.has_value(); });
+  ASSERT_TRUE(a.loop.until([&] { return answered == 1000; }));
+  server.start();
+  ASSERT_TRUE(a.loop.until([&] { return !a.writer.busy() && !a.writer.repairing() && a.writer.trouble().empty(); }));
+  const std::string stats = server.ask({"INFO", "commandstats"});
+  const auto at = stats.find("cmdstat_evalsha:calls=");
+  ASSERT_NE(at, stats.npos);
+  EXPECT_LT(std::stoi(stats.substr(at + 22)), 50);
+}
+
 /// Not a test of a bound: says what sessions cost. Microseconds are those of Redis.
 TEST(RedisSessionsDue, WhatSessionsCost) {
   NEEDS_REDIS();
