@@ -36,7 +36,10 @@ struct ClientExtra {
   struct Resend {
     std::deque<mqtt::PacketId> ids;
     bool reading = false;       ///< the log was asked for the message of the first one
-    MonoTime missing = kNever;  ///< since when it is not there
+    MonoTime missing = kNever;  ///< since when the first of those that are not there is not
+    /// The first one of `ids`, `sought`, is not between its place and there, where the log has a later generation.
+    model::Position searched;
+    mqtt::PacketId sought = 0;
   };
 
   std::vector<std::function<void()>> released;  ///< to be told when the session is in the store
@@ -55,7 +58,10 @@ struct ClientExtra {
     bool told = false;  ///< that there is room
   };
   std::vector<Refused> refused;
-  bool idle() const { return released.empty() && opening.empty() && !scans && !resend && refused.empty(); }
+  std::function<void()> unsubscribing;  ///< goes on with an UNSUBSCRIBE when it is known how far the logs go
+  bool idle() const {
+    return released.empty() && opening.empty() && !scans && !resend && refused.empty() && !unsubscribing;
+  }
 };
 
 }  // namespace sb::broker

@@ -212,7 +212,7 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
   std::string member = s->member();
   std::vector<std::string> filters;
   for (auto& sub : s->subscriptions())
-    if (sub.cursor) filters.push_back(sub.filter);
+    if (sub.cursor || sub.holds_group) filters.push_back(sub.filter);
   joining->session = std::move(s);
   joining->outbound = std::move(record.outbound);
   auto finish = [this, k, joining] {
@@ -226,6 +226,7 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
     const bool wanted = channel && channel->state() == Channel::State::opening;
     if (!wanted || joining->refused) {
       for (auto& sub : session->subscriptions()) {
+        if (sub.cursor || sub.holds_group) stores_.logs->away(sub.filter, session->member());
         unindex(sub, k);
         leave_group(sub);
       }
@@ -276,7 +277,10 @@ void Core::take_up(Channel& c) {
   std::vector<ports::LogId> logs;  // a reader that is added may be told at once, and give a subscription up
   for (auto& sub : s.subscriptions())
     if (sub.cursor && sub.cursor->log) logs.push_back(sub.cursor->log);
-  for (auto log : logs) feeds_.add_reader(log, &c);
+  for (auto log : logs) {
+    if (!c.up()) return;
+    if (s.reader_of(log)) feeds_.add_reader(log, &c);
+  }
   // An earlier connection may have been allowed more, and this one, while it waited for the store.
   if (!s.own_rights) s.rights = rights_of(s.subject());
   if (s.rights) check_rights(c);
@@ -321,7 +325,10 @@ bool Core::resend_one(Channel& c, PacketId id) {
     return true;
   }
   extra(c.slot).resend->reading = true;
-  read_under_way(key(c.slot), id, e->log, {e->position.generation, e->position.offset - 1});
+  ClientExtra::Resend& r = *extra(c.slot).resend;
+  if (std::exchange(r.sought, id) != id) r.searched = {};
+  read_under_way(key(c.slot), id, e->log,
+                 std::max(r.searched, model::Position{e->position.generation, e->position.offset - 1}));
   return false;
 }
 
@@ -332,13 +339,15 @@ void Core::read_under_way(ClientKey k, PacketId id, ports::LogId log, model::Pos
     Channel* channel = find(k);
     if (!channel || !channel->up() || !extra(k.slot).resend) return;
     ClientExtra::Resend& r = *extra(k.slot).resend;
-    bool later = !page;
+    bool later = !page, found = true;
     if (page) {
       take_messages(channel->session(), log, page->messages);
       if (InFlight* entry = channel->session().window.find(id); entry && !entry->message) {
         const model::Position last = page->messages.empty() ? page->head : page->messages.back().position;
         if (last < page->head && last.generation > entry->position.generation) return read_under_way(k, id, log, last);
         later = may_come_again(*page, entry->position, r.missing);
+        if (later && last.generation > entry->position.generation) r.searched = last;
+        found = false;
         if (!later) {
           counters.dropped_log_bound.add();  // a bound of the log took it away
           give_up(*channel, id, *entry);
@@ -347,7 +356,7 @@ void Core::read_under_way(ClientKey k, PacketId id, ports::LogId log, model::Pos
     }
     r.reading = false;
     if (later) return touch(k.slot);  // asked again with the next tick
-    r.missing = kNever;
+    if (found) r.missing = kNever;    // else others that are missing have been so for as long
     pump(*channel);
   });
 }

@@ -307,7 +307,11 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   static model::SubscriptionRecord record_of(const session::Subscription& s);
   void end_subscription(Channel& c, session::Subscription& sub, PendingSubscribe& p);
   void withdraw(Channel& c, const std::vector<std::string>& filters);
-  void remove_subscription(Channel& c, session::Subscription& sub);
+  void remove_subscription(Channel& c, session::Subscription& sub, std::vector<std::string>& left);
+  void leave_logs(ClientKey k, const std::string& member, const std::vector<std::string>& filters);
+  static void begin_anew(session::Session& s, session::Subscription& sub, model::Position head);
+  bool knows_heads(const session::Session& s) const;
+  void go_on_to_unsubscribe(Channel& c);
   void leave_log(Channel& c, session::Subscription& sub);
   static bool owes_unread(session::Session& s, std::uint64_t log);
   bool start_draining(session::Session& s, session::Subscription& sub);
@@ -350,6 +354,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
       GroupAnswer answer;
     };
     std::vector<Taken> taken;
+    std::vector<std::string> left;  ///< subscriptions that are no more with this write: their logs
   };
   using OnSaved = std::function<void(const result<void>&, const Saved&)>;
   Saved unsaved(session::Session& s, ClientKey k = {});

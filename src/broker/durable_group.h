@@ -91,7 +91,8 @@ struct DurableGroup {
   };
   static constexpr std::uint32_t kFirst = 16, kMost = 4096;
   static constexpr std::size_t kMostBytes = 8 << 20;
-  absl::flat_hash_map<std::uint64_t, Load> loads;  ///< ClientKey::packed
+  static constexpr std::size_t kMostKept = 64 << 20;  ///< of messages that were read and are not done
+  absl::flat_hash_map<std::uint64_t, Load> loads;     ///< ClientKey::packed
 
   /// It owns the group, and knows what the others have of it.
   bool owns() const { return session && asks == 0; }

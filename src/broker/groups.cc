@@ -178,7 +178,7 @@ bool Core::next_of_group(DurableGroup& g) {
       if (e) return read_for_group(g, g.ready.front()), false;
       g.ready.pop_front();
     }
-    if (s.window.full(65535)) return false;
+    if (s.window.full(65535) || s.window.kept() > DurableGroup::kMostKept) return false;
     session::Cursor& cursor = g.cursor();
     LogFeeds::Next n = feeds_.next(g.log, cursor.next);
     counters.dropped_log_bound.add(n.lost);
@@ -220,7 +220,7 @@ void Core::read_for_group(DurableGroup& g, PacketId id, model::Position after) {
                        if (it == durable_groups_.end() || !it->second->session) return;
                        DurableGroup& to = *it->second;
                        if (to.session->epoch != epoch) return;
-                       bool later = !page;
+                       bool later = !page, found = true;
                        if (page) {
                          take_messages(*to.session, log, page->messages);
                          if (InFlight* e = to.session->window.find(id); e && !e->message) {
@@ -228,6 +228,7 @@ void Core::read_for_group(DurableGroup& g, PacketId id, model::Position after) {
                            if (last < page->head && last.generation > e->position.generation)
                              return read_for_group(to, id, last);
                            later = may_come_again(*page, e->position, to.missing);
+                           found = false;
                            if (!later) {
                              counters.dropped_log_bound.add();  // a bound of the log took it away
                              std::erase(to.ready, id);
@@ -237,7 +238,7 @@ void Core::read_for_group(DurableGroup& g, PacketId id, model::Position after) {
                        }
                        to.reading = false;
                        if (later) return void(retry_groups_.insert(log));
-                       to.missing = kNever;
+                       if (found) to.missing = kNever;
                        pump_group(log);
                      });
 }

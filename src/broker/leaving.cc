@@ -71,6 +71,7 @@ void Core::leave_subscriptions(Channel& c, Session& s, ClientKey k) {
   const bool many = has_many(s);
   for (auto& sub : s.subscriptions()) {
     if (sub.cursor) feeds_.remove_reader(sub.cursor->log, &c);
+    if (sub.cursor || sub.holds_group) stores_.logs->away(sub.filter, s.member());
     if (!many || model::is_shared(sub.filter)) unindex(sub, k);
   }
 }

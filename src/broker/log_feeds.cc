@@ -177,7 +177,6 @@ LogFeeds::Next LogFeeds::next(Log log, model::Position after) {
     auto& list = page.content.messages;
     if (list.empty()) {
       if (after != page.after) continue;
-      if (page.content.head <= after) return n;  // the log is gone
       n.skip = true;
       n.skip_to = page.content.head;
       n.lost = page.content.lost;
@@ -217,7 +216,7 @@ void LogFeeds::ask(Log log, Feed& f, model::Position after) {
     auto page = std::find_if(pages.begin(), pages.end(), [&](Page& p) { return !p.ready && p.after == after; });
     if (page == pages.end()) return;
     // A page without what should be there must not be kept.
-    if (!content || (content->forgetful && content->head <= after)) {
+    if (!content || content->head <= after) {
       pages.erase(page);
       failed_.push_back(log);
       return;

@@ -43,6 +43,11 @@ class LogFeeds final : public ports::LogWatcher {
   };
   /// The message behind `after`. Valid until the feed changes (next turn).
   Next next(Log log, model::Position after);
+  /// Its head is known.
+  bool attached(Log log) const {
+    auto it = feeds_.find(log);
+    return it != feeds_.end() && it->second->attached;
+  }
   /// Last position of the log that is known here.
   model::Position head(Log log) const;
 

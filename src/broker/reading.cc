@@ -41,6 +41,7 @@ void Core::pump(Channel& c) {
 
 void Core::pump_once(Channel& c) {
   Client& cl = clients_[c.slot];
+  if (cl.extra && cl.extra->unsubscribing) go_on_to_unsubscribe(c);
   if (cl.extra && cl.extra->scans) scan_retained(c);
   if (cl.extra && !cl.extra->refused.empty()) tell_groups_of_room(c);
   Session& s = c.session();
@@ -59,15 +60,17 @@ void Core::pump_once(Channel& c) {
   if (std::exchange(s.save_soon, false)) save(c);
 }
 
-/// What unsubscribed ones owe is older than what the others have, and goes first. True when all of that is out.
+/// What unsubscribed ones owe is older than what the others have, and goes first, that of the oldest before all. True
+/// when all of it is out.
 bool Core::read_owed(Channel& c) {
-  bool all = true;
-  for (auto& sub : c.session().subscriptions()) {
-    if (!sub.cursor || !sub.cursor->draining) continue;
-    read_log(c, *sub.cursor);
-    all &= sub.cursor->next >= sub.cursor->drain_to;
-  }
-  return all;
+  std::vector<std::pair<std::uint64_t, session::Cursor*>> owing;
+  for (auto& sub : c.session().subscriptions())
+    if (sub.cursor && sub.cursor->draining) owing.emplace_back(sub.order, sub.cursor.get());
+  std::sort(owing.begin(), owing.end());
+  return std::all_of(owing.begin(), owing.end(), [&](auto& o) {
+    read_log(c, *o.second);
+    return o.second->next >= o.second->drain_to;
+  });
 }
 
 /// Subscriptions that are no more, and owe nothing more, go.
@@ -77,18 +80,21 @@ void Core::end_drained(Channel& c) {
   for (auto& sub : s.subscriptions())
     if (drained(s, sub)) done.push_back(sub.filter);
   if (done.empty()) return;
+  std::vector<std::string> left;
   for (auto& filter : done) {
     --s.draining;
-    remove_subscription(c, *s.find(filter));
+    remove_subscription(c, *s.find(filter), left);
   }
   Saved w = unsaved(s, key(c.slot));
+  w.left = std::move(left);
   w.change.subscriptions_removed = std::move(done);
   save(s, key(c.slot), std::move(w), [](auto&&...) {});
 }
 
 /// True when an unsubscribed one has delivered what it owed, and the others have passed over what it answers for.
 bool Core::drained(Session& s, const Subscription& sub) {
-  if (!sub.cursor || !sub.cursor->draining || sub.cursor->next < sub.cursor->drain_to) return false;
+  if (!sub.cursor || !sub.cursor->draining || sub.cursor->anew) return false;
+  if (sub.cursor->next < sub.cursor->drain_to) return false;
   if (owes_unread(s, sub.cursor->log)) return false;
   for (auto& [filter, upto] : sub.cursor->covers)
     if (auto* other = s.find(filter); other && other->cursor && other->cursor->next < upto) return false;

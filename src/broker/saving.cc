@@ -88,8 +88,10 @@ void Core::save(Session& s, ClientKey k, Saved w, OnSaved done) {
   stores_.sessions->change(s.client_id, s.epoch, std::move(change),
                            [this, k, w = std::move(w), member = s.member(), done = std::move(done)](result<void> r) {
                              // Logs are trimmed behind what the record says, so not before it says so.
-                             if (r)
+                             if (r) {
                                for (auto& p : w.progress) stores_.logs->release(p.filter, member, p.low);
+                               leave_logs(k, member, w.left);
+                             }
                              Channel* c = find(k);
                              if (c && !c->up()) c = nullptr;
                              const bool later =

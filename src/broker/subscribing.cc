@@ -19,7 +19,7 @@ struct Core::PendingSubscribe {
   bool unsubscribe = false;
   bool withdrawn = false;  ///< nobody asked for the UNSUBSCRIBE
   std::vector<Reason> codes;
-  std::vector<std::string> changed, removed, scans;  ///< filters
+  std::vector<std::string> changed, removed, scans, left;  ///< filters; `left`: of logs
   /// What later turns go on with: thousands of filters in one packet hold up nobody else.
   struct Later {
     std::string filter;
@@ -129,12 +129,18 @@ void Core::take_filter(Channel& c, const SubscribeItem& item, const std::shared_
     counters.subscriptions.add();
   }
   const bool is_new = !sub->indexed;
-  if (sub->cursor && std::exchange(sub->cursor->draining, false)) --s.draining;
+  if (sub->cursor && sub->cursor->draining) {
+    // Behind what it owed, others have delivered what it would have: it begins anew.
+    sub->cursor->anew = sub->cursor->next >= sub->cursor->drain_to;
+    if (!sub->cursor->anew) sub->cursor->draining = false, --s.draining;
+  }
   sub->options = item.options;
   sub->subscription_id = p->subscription_id;
   p->changed.emplace_back(item.filter);
   bool shared = model::is_shared(item.filter);
-  if (s.durable && item.options.qos > 0 && !sub->cursor && !sub->holds_group) join(c, p->changed.back(), p);
+  const bool reads = sub->holds_group || (sub->cursor && !sub->cursor->anew);
+  if (s.durable && ((item.options.qos > 0 && !reads) || (sub->cursor && sub->cursor->anew)))
+    join(c, p->changed.back(), p);
   // [MQTT-3.8.4-4] [MQTT-3.3.1-9..11]; not for shared subscriptions.
   bool wants_retained = item.options.retain_handling == 0 || (item.options.retain_handling == 1 && is_new);
   if (!shared && wants_retained) p->scans.emplace_back(item.filter);
@@ -150,22 +156,42 @@ void Core::join(Channel& c, const std::string& filter, std::shared_ptr<PendingSu
       // The same filter may stand several times in a SUBSCRIBE: one cursor.
       Session& s = channel->session();
       Subscription* sub = s.find(filter);
-      if (joined && sub && model::is_shared(filter)) {
+      if (joined && sub && model::is_shared(filter) && !sub->holds_group) {
         sub->holds_group = true;
-      } else if (joined && sub && !sub->cursor) {
+      } else if (joined && sub && !sub->cursor && !model::is_shared(filter)) {
+        s.renew_order(*sub);  // older ones deliver what came before, also where this was one of QoS 0
         s.give_cursor(*sub, joined->log, joined->head);
+        for (auto& other : s.subscriptions())  // what they cover was in a log that this filter had before
+          if (other.cursor && std::erase_if(other.cursor->covers, [&](auto& of) { return of.first == filter; }))
+            p->changed.push_back(other.filter);
         feeds_.add_reader(joined->log, channel);
-      } else if (joined && !sub) {  // withdrawn meanwhile
-        stores_.logs->leave(filter, member);
-      } else if (!joined) {
+      } else {  // withdrawn meanwhile, or several times in a SUBSCRIBE
+        if (joined && sub && sub->cursor && sub->cursor->anew) begin_anew(s, *sub, joined->head);
+        if (joined && !sub)
+          stores_.logs->abandon(filter, member);
+        else
+          stores_.logs->away(filter, member);
+      }
+      if (!joined) {
         p->codes[item] = Reason::quota_exceeded;
-        if (sub && !sub->indexed) remove_subscription(*channel, *sub);
+        if (sub && sub->cursor) sub->cursor->anew = false;
+        if (sub && !sub->indexed && !sub->cursor) remove_subscription(*channel, *sub, p->left);
       }
     } else if (joined) {
-      stores_.logs->leave(filter, member);
+      stores_.logs->abandon(filter, member);
+    } else {
+      stores_.logs->away(filter, member);
     }
     subscribe_settled(p);
   });
+}
+
+/// It had delivered what it owed, and is the youngest now; what came behind that was the others' to deliver.
+void Core::begin_anew(Session& s, Subscription& sub, model::Position head) {
+  sub.cursor->anew = sub.cursor->draining = false;
+  --s.draining;
+  s.renew_order(sub);
+  sub.cursor->go_on(std::max(sub.cursor->next, head));
 }
 
 void Core::subscribe_settled(std::shared_ptr<PendingSubscribe> p) {
@@ -229,6 +255,7 @@ void Core::save_changed(Channel& c, std::shared_ptr<PendingSubscribe> p) {
     if (Subscription* sub = s.find(filter)) w.change.subscriptions_set.push_back(record_of(*sub));
   w.change.subscriptions_removed = std::move(p->removed);
   w.change.next_order = s.next_order();
+  w.left = std::move(p->left);
   ++p->waits;
   save(s, p->client, std::move(w), [this, p](const result<void>& saved, const Saved&) {
     if (saved) return subscribe_settled(p);
@@ -243,15 +270,34 @@ void Core::unsubscribe(Channel& c, PacketId id, const std::vector<std::string_vi
   p->client = key(c.slot);
   p->id = id;
   p->unsubscribe = true;
-  for (std::size_t i = 0; i < std::min(filters.size(), kFiltersPerTurn); ++i) take_unsubscribe(c, filters[i], *p);
-  for (std::size_t i = kFiltersPerTurn; i < filters.size(); ++i)
+  // What one still owes is known when it is known how far the logs go.
+  const bool waits = !knows_heads(c.session());
+  const std::size_t now_done = waits ? 0 : std::min(filters.size(), kFiltersPerTurn);
+  for (std::size_t i = 0; i < now_done; ++i) take_unsubscribe(c, filters[i], *p);
+  for (std::size_t i = now_done; i < filters.size(); ++i)
     p->later.push_back({std::string(filters[i]), {}, Reason::success});
-  take_later(p);
+  if (waits)
+    extra(c.slot).unsubscribing = [this, p] { take_later(p); };
+  else
+    take_later(p);
+}
+
+bool Core::knows_heads(const Session& s) const {
+  return std::ranges::all_of(s.subscriptions(),
+                             [this](auto& sub) { return !sub.cursor || feeds_.attached(sub.cursor->log); });
+}
+
+void Core::go_on_to_unsubscribe(Channel& c) {
+  if (!knows_heads(c.session())) return;
+  const auto go_on = std::exchange(extra(c.slot).unsubscribing, nullptr);
+  tidy(c.slot);
+  go_on();
 }
 
 void Core::take_unsubscribe(Channel& c, std::string_view filter, PendingSubscribe& p) {
   Subscription* sub = c.session().find(filter);
-  if (!sub || (sub->cursor && sub->cursor->draining)) return p.codes.push_back(Reason::no_subscription_existed);
+  if (!sub || (sub->cursor && sub->cursor->draining && !sub->cursor->anew))
+    return p.codes.push_back(Reason::no_subscription_existed);
   p.codes.push_back(Reason::success);
   end_subscription(c, *sub, p);
 }
@@ -261,13 +307,14 @@ void Core::end_subscription(Channel& c, Subscription& sub, PendingSubscribe& p) 
   unindex(sub, p.client);
   leave_group(sub);
   cancel_scan(c.slot, sub.filter);
+  if (sub.cursor && std::exchange(sub.cursor->anew, false)) return;  // as before it was subscribed again
   if (sub.cursor && start_draining(s, sub)) {
     ++s.draining;
     p.changed.emplace_back(sub.filter);
     return;
   }
   p.removed.emplace_back(sub.filter);
-  remove_subscription(c, sub);
+  remove_subscription(c, sub, p.left);
 }
 
 /// The client has lost the right to these.
@@ -283,14 +330,20 @@ void Core::withdraw(Channel& c, const std::vector<std::string>& filters) {
 /// or an earlier connection left some of its messages under way that have to be read from the log again.
 bool Core::start_draining(Session& s, Subscription& sub) {
   model::Position head = feeds_.head(sub.cursor->log);
-  bool behind = sub.cursor->next < head, overlapped = false;
-  sub.cursor->covers.clear();
+  auto& covers = sub.cursor->covers;
+  // Of an earlier time remains what others have yet to pass over.
+  std::erase_if(covers, [&](auto& old) {
+    const auto* other = s.find(old.first);
+    return !other || !other->cursor || other->cursor->next >= old.second;
+  });
+  bool overlapped = !covers.empty(), behind = overlapped || sub.cursor->next < head;
   for (auto& other : s.subscriptions()) {
     if (&other == &sub || !other.cursor || other.order < sub.order) continue;
     model::Position upto = feeds_.head(other.cursor->log);
     overlapped = true;
     behind |= other.cursor->next < upto;  // and would deliver again what this one has delivered
-    sub.cursor->covers.emplace_back(other.filter, upto);
+    std::erase_if(covers, [&](auto& old) { return old.first == other.filter; });
+    covers.emplace_back(other.filter, upto);
   }
   bool owes = overlapped && behind;
   if (!owes && !owes_unread(s, sub.cursor->log)) return false;
@@ -309,9 +362,13 @@ bool Core::owes_unread(Session& s, std::uint64_t log) {
   return found;
 }
 
-void Core::remove_subscription(Channel& c, Subscription& sub) {
+/// `left`: gets the log that is to be left when the record says so.
+void Core::remove_subscription(Channel& c, Subscription& sub, std::vector<std::string>& left) {
+  if ((sub.cursor || sub.holds_group) && stores_.peers)
+    left.push_back(sub.filter);
+  else if (sub.cursor || sub.holds_group)
+    stores_.logs->leave(sub.filter, c.session().member());
   if (sub.cursor) leave_log(c, sub);
-  if (sub.holds_group) stores_.logs->leave(sub.filter, c.session().member());
   counters.subscriptions.sub();
   c.session().remove(std::string(sub.filter));
 }
@@ -326,8 +383,17 @@ void Core::leave_log(Channel& c, Subscription& sub) {
     if (e.state == model::OutboundState::sent_qos1 || e.state == model::OutboundState::sent_qos2) e.saved = false;
   });
   feeds_.remove_reader(sub.cursor->log, &c);
-  stores_.logs->leave(sub.filter, s.member());
   s.drop_cursor(sub);
+}
+
+/// The record does not have these subscriptions any more. Whoever has the session may have subscribed again meanwhile.
+void Core::leave_logs(ClientKey k, const std::string& member, const std::vector<std::string>& filters) {
+  Channel* c = find(k);
+  for (auto& filter : filters)
+    if (!c || !c->has_session() || c->session().find(filter))
+      stores_.logs->abandon(filter, member);
+    else
+      stores_.logs->leave(filter, member);
 }
 
 }  // namespace sb::broker

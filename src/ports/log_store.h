@@ -67,8 +67,14 @@ class LogStore {
   /// answers with the present head. Before the answer every router of this node sees the log. A group (kGroupMember)
   /// makes no log, since it would be nobody's (errc::no_log), and needs all that its log holds.
   virtual void join(std::string_view filter, std::string_view member, Done<Joined> done) = 0;
-  /// The member reads no more; the last one takes the log with it.
+  /// The member reads no more; the last one takes the log with it. Where other nodes write to the store as well, only
+  /// behind the record that says so: another one may have the session already, and reads on.
   virtual void leave(std::string_view filter, std::string_view member) = 0;
+  /// The session that asked to join is not here any more, and its record may not know of that: once for each join().
+  /// Where no other node can have it, that is leave().
+  virtual void abandon(std::string_view filter, std::string_view member) { leave(filter, member); }
+  /// The member's session is not connected here any more, or had joined already: once for each join().
+  virtual void away(std::string_view, std::string_view) {}
   /// What lies at or before `low` is not needed by the member any more.
   virtual void release(std::string_view filter, std::string_view member, model::Position low) = 0;
 

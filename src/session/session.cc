@@ -151,17 +151,12 @@ void Session::forget_saved(const std::vector<PacketId>& done) {
 // ---------------------------------------------------------------- overlapping filters
 
 bool Session::responsible(const Subscription& s, std::string_view topic, model::Position at) const {
-  bool wanted = !s.cursor->draining, others = false;
+  bool wanted = !s.cursor->draining, others = false;  // one that drains delivers what somebody still subscribes to
   for_each_matching(topic, [&](const Subscription& other) {
     if (&other == &s || !other.cursor) return;
-    if (s.cursor->draining) {  // it only delivers what somebody still subscribes to
-      wanted |= !other.cursor->draining;
-      return;
-    }
-    if (other.order > s.order) return;
-    others |= !other.cursor->draining;
-    for (auto& [filter, upto] : other.cursor->covers)
-      others |= other.cursor->draining && filter == s.filter && at <= upto;
+    wanted |= !other.cursor->draining;
+    others |= other.order < s.order && !other.cursor->draining;
+    for (auto& [filter, upto] : other.cursor->covers) others |= filter == s.filter && at <= upto;
   });
   return wanted && !others;
 }

@@ -31,10 +31,13 @@ struct Cursor {
   model::Position next;    ///< last position that was taken: sent, or passed over
   std::uint64_t lost = 0;  ///< messages that a bound took away, not yet told
   /// Unsubscribed, but younger subscriptions have passed over messages that this one was to deliver: what lies up to
-  /// drain_to is still owed from it, and it still answers for what `covers` says of the logs of the others.
+  /// drain_to is still owed from it.
   bool draining = false;
+  bool anew = false;  ///< subscribed again behind that: goes on from the log's head when the store has told where it is
   model::Position drain_to;
-  std::vector<std::pair<std::string, model::Position>> covers;  ///< by filter
+  /// What lies in the logs of others up to there, and matches it too, it has delivered, or will. By filter; also of one
+  /// that was subscribed again.
+  std::vector<std::pair<std::string, model::Position>> covers;
   /// Where it stood last in each of the recent generations before this one; null: nowhere.
   std::unique_ptr<std::vector<model::Position>> passed;
 
@@ -131,6 +134,8 @@ class Session {
   /// The subscription begins to read its log, or stops to.
   Cursor& give_cursor(Subscription& s, std::uint64_t log, model::Position next);
   void drop_cursor(Subscription& s);
+  /// It is the youngest from now on.
+  void renew_order(Subscription& s) { s.order = next_order_++; }
   /// The log of a cursor is known now.
   void bind(Cursor& c, std::uint64_t log);
   Subscription& of(const Cursor& c) { return subscriptions_[c.at]; }

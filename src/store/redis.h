@@ -38,6 +38,7 @@ struct RedisOptions {
   unsigned replicas = 1;                ///< that have to confirm, with Concern::replica
   bool degrade = true;                  ///< goes on without any replica, counted and visible; false: waits for one
   std::size_t redo_bytes = 512u << 20;  ///< of what may have to be written again
+  Seconds keep{30};                     ///< for which that may be
   Millis hold{10'000};                  ///< that answers are held back while Redis is away, then they are refusals
   Millis wait{5'000};                   ///< for Redis, when the store is opened
   std::vector<std::shared_ptr<const redis::Script>> scripts;  ///< further ones, of the cluster

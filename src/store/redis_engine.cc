@@ -32,6 +32,7 @@ redis::WriterOptions writer_options(const RedisOptions& o) {
   w.replicas = o.replicas;
   w.degrade = o.degrade;
   w.redo_bytes = o.redo_bytes;
+  w.keep = o.keep;
   w.prefix = o.prefix;
   return w;
 }

@@ -47,7 +47,7 @@ RedisLog::Members& RedisLog::open_members() {
 
 void RedisLog::join(std::string member, Answers::Ptr<Joined> slot) {
   const bool group = member == ports::kGroupMember;
-  members_.try_emplace(member);
+  count(member);
   used = logs_.now();
   open_members().ops.push_back({group ? 'g' : 'j', std::move(member), {}, std::move(slot), nullptr});
 }
@@ -82,13 +82,33 @@ void RedisLog::drop_member(std::string member) { open_members().ops.push_back({'
 /// Who leaves last ends it, whether he was there or not.
 void RedisLog::end_if_empty() { open_members().ops.push_back({'l', ""}); }
 
-void RedisLog::forget_members() {
-  if (!tail.watched()) members_.clear();
+void RedisLog::count(const std::string& member) { ++members_.try_emplace(member).first->second.here; }
+
+void RedisLog::away(std::string_view member) {
+  auto it = members_.find(member);
+  if (it == members_.end() || it->second.here == 0 || --it->second.here > 0) return;
+  went_.emplace_back(logs_.now(), member);
 }
 
+void RedisLog::forget_members(MonoTime since) {
+  for (; !went_.empty() && went_.front().first <= since; went_.pop_front()) {
+    auto it = members_.find(went_.front().second);
+    if (it != members_.end() && it->second.here == 0) members_.erase(it);
+  }
+  if (!tail.watched() && used <= since) members_.erase(ports::kGroupMember);
+}
+
+/// A group's log is held by its members, and may be read elsewhere.
+bool RedisLog::wanted() const {
+  if (!model::is_shared(filter)) return !members_.empty() && tail.watched();
+  return std::ranges::any_of(members_, [](auto& m) { return m.second.here > 0 && m.first != ports::kGroupMember; });
+}
+
+/// The group last: it makes no log.
 void RedisLog::join_members() {
   for (auto& [member, low] : members_)
-    open_members().ops.push_back({member == ports::kGroupMember ? 'g' : 'a', member});
+    if (member != ports::kGroupMember) open_members().ops.push_back({'a', member});
+  if (members_.contains(ports::kGroupMember)) open_members().ops.push_back({'g', std::string(ports::kGroupMember)});
 }
 
 void RedisLog::join_again(std::uint64_t with_incarnation) {

@@ -71,8 +71,11 @@ class RedisLog final : public redis::Target {
   MonoTime waits_since() const { return unanswered_.empty() ? kNever : unanswered_.front(); }
   /// Members' lower bounds go to Redis, so that what lies below can be trimmed.
   void write_lows();
-  /// Nobody reads it here: who its members are is not kept.
-  void forget_members();
+  /// The member's session is on this node, or comes; and has gone from it, once for each.
+  void count(const std::string& member);
+  void away(std::string_view member);
+  /// Who went before `since` is another node's member, or nobody's: not kept.
+  void forget_members(MonoTime since);
   /// It joined here, and its lower bounds are written from here.
   bool has_member(std::string_view member) const { return members_.contains(member); }
   /// What the record of a member says that another node has, or nobody: it needs nothing up to there; it is none.
@@ -81,8 +84,8 @@ class RedisLog final : public redis::Target {
   /// Nobody has joined what was made again.
   void end_if_empty();
   bool has_members() const { return !members_.empty(); }
-  /// Who ended it cannot have known of its members here. (Of a group's log: its owner reads it for others.)
-  bool wanted() const { return !members_.empty() && tail.watched() && !model::is_shared(filter); }
+  /// Who ended it cannot have known of its members here.
+  bool wanted() const;
   /// Nothing is done any more; what waits is answered as for a log that is not there.
   void end();
 
@@ -126,8 +129,10 @@ class RedisLog final : public redis::Target {
   struct Low {
     Position position;
     bool changed = false;
+    std::uint32_t here = 0;  ///< times that it has joined, and not gone
   };
-  StringMap<Low> members_;  ///< that joined here
+  StringMap<Low> members_;                            ///< that joined here
+  std::list<std::pair<MonoTime, std::string>> went_;  ///< members, and when; some have come back
   bool make_again_ = false;
 };
 

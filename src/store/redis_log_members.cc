@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "model/topic.h"
 #include "ports/log_store.h"
 #include "ports/session_store.h"
 #include "store/redis_session_image.h"
@@ -29,7 +30,9 @@ Found found_in(const redis::Reply::View& fields, std::uint64_t incarnation, cons
   if (incarnation != 0 && image.incarnation() != incarnation) return {true, {}};
   const model::SessionRecord record = image.record();
   for (auto& s : record.subscriptions) {
-    if (s.filter != filter || !s.logged) continue;
+    if (s.filter != filter) continue;
+    if (s.options.qos > 0 && model::is_shared(filter)) return {true, model::Position{}};  // it holds its group's log
+    if (!s.logged) continue;
     model::Position low = s.next;
     for (auto& o : record.outbound)
       if (o.filter == filter && o.position <= low) low = {o.position.generation, o.position.offset - 1};

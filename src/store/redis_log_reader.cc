@@ -52,7 +52,7 @@ std::uint64_t LogHead::offset_of(Position p) const {
     if (e->generation <= p.generation) return std::min(p.offset, end);
     end = e->first - 1;
   }
-  return 0;
+  return std::min(p.offset, end);  // of a generation that is not listed any more
 }
 
 void LogReader::head(const std::string& state_key, Millis within, std::function<void(result<LogHead>)> done) {

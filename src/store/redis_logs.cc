@@ -93,8 +93,10 @@ bool RedisLogs::stuck(const RedisLog& log) const { return log.waits_since() < no
 void RedisLogs::join(std::string_view filter, std::string_view member, Done<Joined> done) {
   auto slot = answers_.add(std::move(done), now());
   RedisLog* log = find(filter);
-  if (!engine_.knows() || (log && stuck(*log)))
+  if (!engine_.knows() || (log && stuck(*log))) {
+    if (log) log->count(std::string(member));
     return answers_.answer<Joined>(slot, make_error_code(ports::errc::unavailable));
+  }
   if (!log && member == ports::kGroupMember) return answers_.answer<Joined>(slot, make_error_code(ports::errc::no_log));
   join(std::string(filter), std::string(member), std::move(slot));
 }
@@ -123,6 +125,11 @@ void RedisLogs::joined(RedisLog& log) {
 
 void RedisLogs::leave(std::string_view filter, std::string_view member) {
   if (RedisLog* log = find(filter)) log->leave(std::string(member), answers_.add<void>([](result<void>) {}, now()));
+}
+
+/// What the record of an abandoned one says is looked at when the log grows.
+void RedisLogs::away(std::string_view filter, std::string_view member) {
+  if (RedisLog* log = find(filter)) log->away(member);
 }
 
 void RedisLogs::release(std::string_view filter, std::string_view member, Position low) {

@@ -37,6 +37,8 @@ class RedisLogs final : public ports::LogStore, public LogsOfPeers, public Redis
   void release(std::string_view filter, std::string_view member, model::Position low) override;
   void append(std::vector<Append> batch, Done<void> done) override;
   void read(LogId log, model::Position after, std::size_t max, Done<ports::LogPage> done) override;
+  void abandon(std::string_view filter, std::string_view member) override { away(filter, member); }
+  void away(std::string_view filter, std::string_view member) override;
   void attach(LogId log, ports::LogWatcher* w, Done<model::Position> done) override;
   void detach(LogId log, ports::LogWatcher* w) override;
 

@@ -119,6 +119,7 @@ void RedisLogs::compare(LogId id) {
     if (!read || !read->tail.watched()) return;
     // Without a head, or before the one from which on the tail runs, nothing can be said yet.
     if (!head || !read->tail.runs()) return to_compare_.push_front(id);
+    if (head->incarnation != 0) counted(*read, head->bytes, head->messages);
     if (head->incarnation == 0) return read->join_members();  // which tells whether it has ended, or is lost
     read->join_again(head->incarnation);
     read->seen(head->last);
@@ -259,10 +260,10 @@ void RedisLogs::see_to_some() {
       log->end_if_empty();
     }
     if (log->tail.watched()) log->used = now();
-    if (!log->has_members() || log->tail.watched()) continue;
-    log->write_lows();
+    if (!log->has_members()) continue;
+    if (!log->tail.watched()) log->write_lows();
     // As long as what they have not read may be written again, they have to be members then.
-    if (now() - log->used >= engine_.writer().options().keep) log->forget_members();
+    log->forget_members(now() - engine_.writer().options().keep);
   }
 }
 

@@ -87,6 +87,12 @@ class ShardStores::Logs final : public ports::LogStore {
   void leave(std::string_view filter, std::string_view member) override {
     bridge_.tell([this, f = std::string(filter), m = std::string(member)] { to_.leave(f, m); });
   }
+  void abandon(std::string_view filter, std::string_view member) override {
+    bridge_.tell([this, f = std::string(filter), m = std::string(member)] { to_.abandon(f, m); });
+  }
+  void away(std::string_view filter, std::string_view member) override {
+    bridge_.tell([this, f = std::string(filter), m = std::string(member)] { to_.away(f, m); });
+  }
   void release(std::string_view filter, std::string_view member, model::Position low) override {
     bridge_.tell([this, f = std::string(filter), m = std::string(member), low] { to_.release(f, m, low); });
   }

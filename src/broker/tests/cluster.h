@@ -68,6 +68,7 @@ class Cluster {
     settle();
   }
   std::function<bool(const ports::GroupNote&)> loses_notes;  ///< the bus loses those of which this is true
+  bool loses_kicks = false;                                  ///< and the news of who is connected
   std::size_t silent = SIZE_MAX;                             ///< the node does not answer what it has of a group
   std::size_t notes = 0;
   /// The others publish these, should node `n` die: "client payload".
@@ -181,11 +182,12 @@ class Cluster {
     }
     void kick(std::string_view name, std::string_view id, std::uint64_t epoch, std::function<void()> done) override {
       Core& mine = cluster[node].core(shard);
+      if (cluster.loses_kicks) return mine.loop().post_fn([done = std::move(done)] { done(); });
       cluster[std::stoul(std::string(name))].node.kick(
           id, epoch, [&mine, done = std::move(done)] { mine.loop().post_fn([done] { done(); }); });
     }
     void connected(std::string_view id, ports::ConnectTime since) override {
-      for (std::size_t n = 0; n < cluster.benches_.size(); ++n)
+      for (std::size_t n = 0; n < cluster.benches_.size() && !cluster.loses_kicks; ++n)
         if (n != node) cluster[n].node.connected_elsewhere(id, since, node < n);
     }
     bool fresh() const override { return node != cluster.deaf_; }

@@ -23,7 +23,11 @@ class Delay {
   void answer(std::size_t shard, std::function<void()> f) { answers_[shard].push_back(std::move(f)); }
 
   /// The store works off one request. False when there is none.
-  bool work() { return run(requests_); }
+  bool work() {
+    ++worked_;
+    return run(requests_);
+  }
+  std::size_t worked() const { return worked_; }
   /// One answer reaches its shard.
   bool arrive(std::size_t shard) { return run(answers_[shard]); }
   /// A store that is away refuses what it works off, and has it or not when it is back.
@@ -42,6 +46,7 @@ class Delay {
     f();
     return true;
   }
+  std::size_t worked_ = 0;
   std::deque<std::function<void()>> requests_;
   std::vector<std::deque<std::function<void()>>> answers_;
 };
@@ -75,6 +80,12 @@ class DelayedLogs final : public ports::LogStore, private ports::LogWatcher {
   void leave(std::string_view filter, std::string_view member) override {
     d_.delay.request([this, f = std::string(filter), m = std::string(member)] { to_.leave(f, m); });
   }
+  void abandon(std::string_view filter, std::string_view member) override {
+    d_.delay.request([this, f = std::string(filter), m = std::string(member)] { to_.abandon(f, m); });
+  }
+  void away(std::string_view filter, std::string_view member) override {
+    d_.delay.request([this, f = std::string(filter), m = std::string(member)] { to_.away(f, m); });
+  }
   void release(std::string_view filter, std::string_view member, model::Position low) override {
     d_.delay.request([this, f = std::string(filter), m = std::string(member), low] { to_.release(f, m, low); });
   }
@@ -103,11 +114,21 @@ class DelayedLogs final : public ports::LogStore, private ports::LogWatcher {
 
  private:
   void on_appended(ports::LogId log, model::Position previous, const ports::StoredMessage& m) override {
-    d_.delay.answer(d_.shard, [this, log, previous, m] { watcher_->on_appended(log, previous, m); });
+    // What one request appended, to however many logs, arrives in one piece.
+    if (!notices_ || noticed_ != d_.delay.worked()) {
+      notices_ = std::make_shared<std::vector<std::function<void()>>>();
+      noticed_ = d_.delay.worked();
+      d_.delay.answer(d_.shard, [all = notices_] {
+        for (auto& one : *all) one();
+      });
+    }
+    notices_->push_back([this, log, previous, m] { watcher_->on_appended(log, previous, m); });
   }
   ports::LogStore& to_;
   Delayed d_;
   ports::LogWatcher* watcher_ = nullptr;
+  std::shared_ptr<std::vector<std::function<void()>>> notices_;  ///< of the request that is worked off
+  std::size_t noticed_ = 0;
 };
 
 class DelayedSessions final : public ports::SessionStore {

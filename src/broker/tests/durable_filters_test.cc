@@ -120,6 +120,83 @@ TEST_P(DurableFilters, SubscribingAnewAfterUnsubscribingWithARest) {
   EXPECT_EQ(Client::payloads(c->messages()), expected);
 }
 
+TEST_P(DurableFilters, UnsubscribingTheMiddleOneRepeatsNothing) {
+  auto c = come({.receive_maximum = 2});
+  c->take();
+  c->subscribed("a/1", 2).subscribed("a/+", 2).subscribed("zzz", 2);
+  Words expected;
+  for (int i = 0; i < 8; ++i) publish("a/1", std::to_string(i), 2), expected.push_back(std::to_string(i));
+  c->unsubscribe("a/+");
+  EXPECT_EQ(Client::payloads(c->messages()), expected);
+}
+
+TEST_P(DurableFilters, RaisingTheQosOfAnOlderOneLosesNothingOfAYoungerOne) {
+  auto c = come({.receive_maximum = 1});
+  c->take();
+  c->subscribed("a/#", 0).subscribed("a/b", 1);
+  Words expected;
+  for (int i = 0; i < 5; ++i) publish("a/b", std::to_string(i)), expected.push_back(std::to_string(i));
+  c->subscribe("a/#", 1);
+  for (int i = 5; i < 8; ++i) publish("a/b", std::to_string(i)), expected.push_back(std::to_string(i));
+  EXPECT_EQ(Client::payloads(c->messages()), expected);
+}
+
+TEST_P(DurableFilters, SubscribingAnewToOneThatHasDeliveredItsRest) {
+  auto c = come({.receive_maximum = 2});
+  c->take();
+  c->subscribed("a/+", 2).subscribed("a/#", 2).subscribed("big", 2);
+  for (int i = 0; i < 6; ++i) publish("big", std::to_string(i), 2);
+  publish("a/1", "rest", 2);
+  std::vector<Packet> open = c->packets();  // two: the window is full
+  Words got = Client::payloads(open);
+  c->unsubscribe("a/+");
+  // Two at a time: it drains, and stays for what the others have yet to pass over.
+  for (int i = 0; i < 4 && std::ranges::count(got, "rest") == 0; ++i) {
+    for (auto& p : std::exchange(open, {})) c->answer(p);
+    open = c->packets();
+    for (auto& p : open)
+      if (p.type == PacketType::publish) got.push_back(p.payload);
+  }
+  publish("a/1", "new", 2);
+  for (auto& p : open) c->answer(p);
+  for (auto& p : c->packets()) {
+    c->answer(p);
+    if (p.type == PacketType::publish) got.push_back(p.payload);
+  }
+  c->subscribe("a/+", 2);
+  for (auto& p : c->messages()) got.push_back(p.payload);
+  publish("a/1", "last", 2);
+  for (auto& p : c->messages()) got.push_back(p.payload);
+  EXPECT_THAT(got, UnorderedElementsAre("0", "1", "2", "3", "4", "5", "rest", "new", "last"));
+}
+
+/// What a client sends right behind CONNACK comes before it is known how far its logs go.
+TEST_P(DurableFilters, UnsubscribingAtOnceAfterComingBack) {
+  auto c = come({.receive_maximum = 1});
+  c->take();
+  c->subscribed("a/1", 1).subscribed("a/#", 1);
+  Words expected;
+  for (int i = 0; i < 8; ++i) publish("a/1", std::to_string(i)), expected.push_back(std::to_string(i));
+  Words got = Client::payloads(c->packets());
+  c->lose();
+  b.settle();
+  c = come({.receive_maximum = 1});
+  std::vector<Packet> open;
+  for (int i = 0; i < 1000 && open.empty(); ++i) {
+    b.run_shards();
+    open = c->arrived();
+    if (open.empty() && !b.delay.arrive(0)) b.delay.work();
+  }
+  c->unsubscribe("a/1");
+  for (auto& p : open) {
+    c->answer(p);
+    if (p.type == PacketType::publish && !p.dup) got.push_back(p.payload);
+  }
+  for (auto& p : c->messages())
+    if (!p.dup) got.push_back(p.payload);
+  EXPECT_EQ(got, expected);
+}
+
 TEST_P(DurableFilters, NoLocalBesideAnotherSubscription) {
   auto c = come();
   c->take();

@@ -18,6 +18,9 @@ struct Subscription {
   std::uint8_t qos;
 };
 
+/// Of a device that changes its mind: at all times one of them stays, and all match what begins with "a/".
+constexpr const char* kChanging[] = {"a/+", "a/#", "#"};
+
 /// A client with a memory of its own, as a real one has: what it received in QoS 2 and has not been released yet.
 class Device {
  public:
@@ -27,6 +30,8 @@ class Device {
   void connect(std::size_t shard, std::uint16_t receive_maximum) {
     if (connection_) old_.push_back(std::move(connection_));  // it is taken over, or was lost
     to_answer_.clear();
+    changing_ = nullptr;
+    up_ = false;
     connection_ = std::make_unique<Client>(bench_, id_, version_, shard);
     connection_->connect({.clean = false, .expiry = 10000, .receive_maximum = receive_maximum});
   }
@@ -43,11 +48,13 @@ class Device {
   bool connected() const { return connection_ && !connection_->closed(); }
 
   /// Takes what has arrived as an application would.
-  void handle() {
+  void handle(int published = 0) {
     if (!connection_) return;
     for (auto& p : connection_->arrived()) {
       if (p.type == PacketType::publish) deliver(p);
       if (p.type == PacketType::pubrel) unreleased_.erase(p.id);
+      up_ |= p.type == PacketType::connack;
+      if (p.type == PacketType::suback || p.type == PacketType::unsuback) settle_change(published);
       if (p.type == PacketType::publish || p.type == PacketType::pubrel) to_answer_.push_back(p);
     }
   }
@@ -57,6 +64,32 @@ class Device {
       to_answer_.pop_front();
     }
   }
+  /// Subscribes to one of kChanging, or to one of them no more, if another one was there for sure before the first
+  /// message came that is not acknowledged yet: what comes while both change may belong to neither.
+  void change(std::mt19937& rng, bool often_0, int first_open) {
+    if (!connected() || changing_ || !up_) return;
+    const char* filter = kChanging[rng() % std::size(kChanging)];
+    auto is_sure = [&](const char* f) { return sure_.contains(f) && sure_[f].qos > 0; };
+    const bool other = std::any_of(std::begin(kChanging), std::end(kChanging), [&](const char* f) {
+      return f != filter && is_sure(f) && sure_[f].since < first_open;
+    });
+    changing_ = filter;
+    changes_to_ = -1;
+    if (is_sure(filter) && !other) return void(changing_ = nullptr);
+    if (sure_.contains(filter) && rng() % 2) {
+      connection_->unsubscribe(filter);
+    } else {
+      changes_to_ = often_0 && !is_sure(filter) && rng() % 2 ? 0 : 2;
+      connection_->subscribe(filter, static_cast<std::uint8_t>(changes_to_));
+    }
+    if (changes_to_ != 2) sure_.erase(filter);
+  }
+  void settle_change(int published) {
+    if (!changing_) return;
+    if (changes_to_ >= 0) sure_[changing_] = {changes_to_, published};
+    changing_ = nullptr;
+  }
+  void sure(const char* filter) { sure_[filter] = {2, 0}; }
   void forget_old() { old_.clear(); }
 
   std::uint8_t wants(std::string_view topic) const {
@@ -75,6 +108,8 @@ class Device {
       if (!p.dup) wrong += " id " + std::to_string(p.id) + " used again before its release;";
       return;
     }
+    // What a subscription of QoS 0 brought may come once more by the next one, if that was made just then.
+    if (p.qos == 0) return;
     std::string key = p.topic + "=" + p.payload;
     int n = ++got[key];
     if (n > 1 && p.qos == 2) wrong += " " + key + " twice in QoS 2;";
@@ -92,6 +127,14 @@ class Device {
   std::vector<std::unique_ptr<Client>> old_;
   std::deque<Packet> to_answer_;
   std::set<PacketId> unreleased_;
+  bool up_ = false;                 ///< CONNACK has come
+  const char* changing_ = nullptr;  ///< asked for, and not answered
+  int changes_to_ = 0;              ///< QoS; -1: it is unsubscribed
+  struct Sure {
+    int qos = 0;
+    int since = 0;  ///< messages that had been published
+  };
+  std::map<std::string, Sure> sure_;  ///< QoS of what was acknowledged, and nothing was asked of it since
   std::map<std::pair<std::string, int>, int> last_;
 };
 
@@ -111,6 +154,15 @@ void run(unsigned seed, bool delayed) {
     devices.back()->connect(i % 3, 0);
     devices.back()->subscribe_all();
   }
+  const std::size_t stable = devices.size();
+  for (std::size_t i = 0; i < 2; ++i) {
+    std::vector<Subscription> wishes;
+    for (auto filter : kChanging) wishes.push_back({filter, 2});
+    devices.push_back(std::make_unique<Device>(b, "changing" + std::to_string(i), Version::v5, wishes));
+    devices.back()->connect(i, static_cast<std::uint16_t>(i ? 2 : 0));
+    devices.back()->subscribe_all();
+    for (auto filter : kChanging) devices.back()->sure(filter);
+  }
   std::vector<std::unique_ptr<Client>> publishers;
   for (std::size_t i = 0; i < 2; ++i) {
     publishers.push_back(std::make_unique<Client>(b, "p" + std::to_string(i), Version::v5, i));
@@ -119,11 +171,17 @@ void run(unsigned seed, bool delayed) {
   static const char* const kTopics[2][3] = {{"a/1", "a/2", "b/1"}, {"a/3", "b/2", "c"}};
   std::map<std::string, std::uint8_t> published;
   int counter = 0;
+  std::map<std::pair<std::size_t, PacketId>, int> open;  // not acknowledged: number by publisher and packet id
+  const auto first_open = [&] {
+    int first = counter + 1;
+    for (auto& [id, number] : open) first = std::min(first, number);
+    return first;
+  };
   PacketId next_id = 1;
   for (int step = 0; step < 1500; ++step) {
     Device& d = *devices[rng() % devices.size()];
     std::size_t shard = rng() % 3;
-    switch (rng() % 16) {
+    switch (rng() % 17) {
       case 0:
       case 1: {
         std::size_t who = rng() % 2;
@@ -131,6 +189,7 @@ void run(unsigned seed, bool delayed) {
         auto qos = static_cast<std::uint8_t>(1 + rng() % 2);
         std::string payload = std::to_string(++counter);
         publishers[who]->publish(topic, payload, {.qos = qos, .id = next_id});
+        open[{who, next_id}] = counter;
         next_id = static_cast<PacketId>(next_id % 60000 + 1);
         published[std::string(topic) + "=" + payload] = qos;
         break;
@@ -155,19 +214,26 @@ void run(unsigned seed, bool delayed) {
         b.turn(shard);
         break;
       case 10:
-        d.handle();
+        d.handle(counter);
         break;
       case 11:
       case 12:
-        d.handle();
+        d.handle(counter);
         d.answer(rng() % 4);
         break;
       case 13:
         b.core(shard).tick();
         break;
       case 14:
-        for (auto& p : publishers)
-          for (auto& packet : p->arrived()) p->answer(packet);
+        for (std::size_t p = 0; p < publishers.size(); ++p)
+          for (auto& packet : publishers[p]->arrived()) {
+            if (packet.type == PacketType::puback || packet.type == PacketType::pubrec) open.erase({p, packet.id});
+            publishers[p]->answer(packet);
+          }
+        break;
+      case 15:
+        devices[stable + rng() % 2]->handle(counter);
+        devices[stable + rng() % 2]->change(rng, seed % 2, first_open());
         break;
       default:
         b.run_shards();
@@ -189,13 +255,16 @@ void run(unsigned seed, bool delayed) {
       }
     }
   }
-  for (auto& d : devices) {
+  for (std::size_t i = 0; i < devices.size(); ++i) {
+    auto& d = devices[i];
     ASSERT_EQ(d->wrong, "") << d->id();
     for (auto& [key, qos] : published) {
       std::string topic = key.substr(0, key.find('='));
       bool matches = false;
-      for (auto& s : kWishes[static_cast<std::size_t>(&d - devices.data())])
-        matches |= s.qos > 0 && naive_match(s.filter, topic);
+      if (i < stable)
+        for (auto& s : kWishes[i]) matches |= s.qos > 0 && naive_match(s.filter, topic);
+      else
+        matches = topic.starts_with("a/");
       int times = d->got.contains(key) ? d->got[key] : 0;
       if (matches) {
         ASSERT_GE(times, 1) << d->id() << " never got " << key;

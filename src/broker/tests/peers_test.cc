@@ -260,6 +260,19 @@ TEST_F(Peers, ASessionGoesOnAtAnotherNode) {
   EXPECT_EQ(cluster[1].core().counters.connections.get() + cluster[1].core(1).counters.connections.get(), 0u);
 }
 
+TEST_F(Peers, WhoHasLostASessionLeavesNoLogOfIt) {
+  auto stale = up(0, "c", stay());
+  stale->subscribed("a", 1);
+  cluster.loses_kicks = true;  // nobody tells it that the client has gone on
+  auto c = come(1, "c", stay());
+  EXPECT_THAT(take(*c), ElementsAre("CONNACK 00 present"));
+  stale->unsubscribe("a");
+  cluster.settle();
+  auto pub = up(2, "pub");
+  pub->publish("a", "1", {.qos = 1, .id = 1});
+  EXPECT_THAT(messages(*c), ElementsAre("1"));
+}
+
 TEST_F(Peers, AKickThatComesLateHarmsNobody) {
   auto c = up(1, "c", stay());
   bool told = false;

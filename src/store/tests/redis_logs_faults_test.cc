@@ -221,6 +221,30 @@ TEST(RedisLogs, TheListOfLogsIsMendedBehindALostConnection) {
   EXPECT_TRUE(c.until([&] { return server.ask({"HGET", list, "x"}) != ""; }));
 }
 
+/// A group's log is read by one node, and its members are on others.
+TEST(RedisLogs, WhoIsConnectedIsAMemberAgainAlsoWhereNobodyReads) {
+  NEEDS_REDIS();
+  RedisServer server({"--save", ""});
+  Cluster c;
+  RedisOptions o = options_of(server);
+  o.keep = Seconds(1);
+  Node &a = c.add("a", o), &b = c.add("b", o);
+  const std::string group = "$share/g/x", members = RedisKeys().log_members(group);
+  bool joined = false;
+  a.logs().join(group, "here#1", [](auto) {});
+  a.logs().join(group, "gone#1", [&](auto j) { joined = j.has_value(); });
+  ASSERT_TRUE(c.until([&] { return joined && b.announced.contains(group); }));
+  a.logs().away(group, "gone#1");
+  c.run_for(Millis(8000));  // beyond a look at all logs
+  server.ask({"FLUSHALL"});
+  Publisher q(b, "b", b.announced[group]);
+  q.publish();
+  ASSERT_TRUE(c.until([&] { return q.done() && server.ask({"ZCARD", members}) != "0"; }));
+  c.run_for(Millis(200));
+  EXPECT_EQ(server.ask({"ZRANGE", members, "0", "-1"}), "here#1");
+  a.logs().away(group, "here#1");
+}
+
 /// Who only publishes is often the first to see that Redis has lost a log.
 TEST(RedisLogs, ANodeWithoutMembersMakesALogAgainThatRedisHasLost) {
   NEEDS_REDIS();

@@ -176,8 +176,8 @@ TEST(RedisLogs, WhatAllMembersHaveHadIsTrimmed) {
   EXPECT_EQ(last.lost + last.in_order.size(), p.acknowledged.size());
 }
 
-/// A durable session on a node, which reads `x`: its member's name.
-std::string session_on(Cluster& c, Node& n, const std::string& client) {
+/// A durable session on a node, which reads `filter`, or is of its group: its member's name.
+std::string session_on(Cluster& c, Node& n, const std::string& client, const std::string& filter = "x") {
   std::string member;
   ports::SessionStore::Claim claim;
   claim.client_id = client;
@@ -189,9 +189,9 @@ std::string session_on(Cluster& c, Node& n, const std::string& client) {
     member = client + "#" + std::to_string(r->record.incarnation);
     ports::SessionChange change;
     model::SubscriptionRecord s;
-    s.filter = "x";
+    s.filter = filter;
     s.options.qos = 1;
-    s.logged = true;
+    s.logged = !model::is_shared(filter);
     change.subscriptions_set.push_back(s);
     n.backend.sessions->change(client, r->record.epoch, std::move(change), [](auto) {});
   });
@@ -244,6 +244,46 @@ TEST(RedisLogs, MembersOfANodeThatIsGoneAreRaisedOrDroppedByTheirRecords) {
     return late.lost == 1500;
   })) << score();
   EXPECT_NE(score().find("\n1500"), std::string::npos) << score();
+}
+
+/// They have no cursors: the group does.
+TEST(RedisLogs, MembersOfAGroupWhoAreAwayKeepItsLog) {
+  NEEDS_REDIS();
+  RedisServer server;
+  Cluster c;
+  RedisOptions o = options_of(server);
+  o.hold = Millis(500);
+  o.suspected = Seconds(1);
+  const std::string group = "$share/g/x";
+  Node &a = c.add("a", o), &b = c.add("b", o);
+  bool joined = false;
+  b.logs().join(group, session_on(c, b, "m", group), [&](auto j) { joined = j.has_value(); });
+  ASSERT_TRUE(c.until([&] { return joined && a.announced.contains(group); }));
+  Publisher p(a, "a", a.announced[group]);
+  c.nodes.pop_back();
+  for (int i = 0; i < 60; ++i) {
+    p.publish(100);
+    c.run_for(Millis(50));
+  }
+  EXPECT_EQ(server.ask({"ZCARD", RedisKeys().log_members(group)}), "1");
+  EXPECT_TRUE(a.announced.contains(group));
+}
+
+TEST(RedisLogs, WhoAbandonsAJoinLeavesTheLogToTheOneWhoHasTheSession) {
+  NEEDS_REDIS();
+  RedisServer server;
+  Cluster c;
+  Node &a = c.add("a", options_of(server)), &b = c.add("b", options_of(server));
+  Reader there(c, b, "x", "m#1");
+  bool joined = false;
+  a.logs().join("x", "m#1", [&](auto j) { joined = j.has_value(); });
+  ASSERT_TRUE(c.until([&] { return joined; }));
+  a.logs().abandon("x", "m#1");
+  c.run_for(Millis(200));
+  EXPECT_EQ(server.ask({"ZCARD", "sb:{l:x}:c"}), "1");
+  Publisher p(a, "a", a.announced["x"]);
+  p.publish();
+  EXPECT_TRUE(c.until([&] { return there.in_order.size() == 1; }));
 }
 
 TEST(RedisLogs, OldMessagesOfAQuietLogGo) {
