@@ -206,7 +206,16 @@ redis::Target::Taken SessionRow::take_answered(Piece& p, Reply::View r) {
   again(r[5].text());
   a.since = time(r[6].text());
   a.over = number_of(r[7].text());
-  session_.owned.reset();  // it is not as the image says any more
+  OwnedSession* owned = session_.owned.get();
+  if (owned && !a.ended && a.over == 0 && !owned->image.connected()) {
+    // Its will went, and nothing else: what a failover forgets of the rest is still to be written again.
+    ports::SessionChange fired;
+    fired.will = model::WillRecord{};
+    RecordFields redis_knows;
+    owned->image.apply(std::move(fired), redis_knows);
+  } else {
+    session_.owned.reset();  // it is not as the image says any more
+  }
   return Taken::yes;
 }
 

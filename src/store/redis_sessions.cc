@@ -21,6 +21,7 @@ constexpr Millis kReadWaits{30000};
 constexpr Millis kLetGo{4000};    ///< other nodes, to say that they have nothing of a client
 constexpr std::size_t kMet = 32;  ///< owners that are remembered
 constexpr std::size_t kChecksATick = 500;
+constexpr Millis kRecount{60'000};
 constexpr std::size_t kToEnd = 100'000;  ///< sessions that are to be ended when Redis is back
 constexpr std::size_t kSettling = 20'000;
 constexpr std::uint32_t kForever = 0xFFFFFFFF;
@@ -45,9 +46,15 @@ RedisSessions::RedisSessions(redis::Writer& writer, const RedisKeys& keys, NodeL
       wills_(writer, keys, life),
       next_nonce_(std::random_device{}() % 1'000'000 * std::uint64_t{1'000'000} + 1) {
   writer_.loop().timers().set(*this, writer_.loop().now() + kTick);
-  schedule_.count([this](std::uint64_t n) {
+  recount();
+}
+
+/// What other nodes make and end is not told here.
+void RedisSessions::recount() {
+  next_count_ = writer_.loop().now() + kRecount;
+  schedule_.count([this, before = count_.load(std::memory_order_relaxed)](std::uint64_t n) {
     counted_ = true;
-    count(static_cast<std::int64_t>(n));
+    count(static_cast<std::int64_t>(n) - before);
   });
 }
 
@@ -436,6 +443,7 @@ void RedisSessions::on_timer() {
   for (auto& w : late)
     if (w->done) too_late(*w);
   claim_again();
+  if (counted_ && now >= next_count_ && life_.share().of > 1 && !away()) recount();
   check_some();
   if (!writer_.repairing())
     for (auto& [id, settled] : std::exchange(settling_, {})) settle_here(id, std::move(settled));

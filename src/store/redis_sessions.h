@@ -114,6 +114,10 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
 
   /// How many there are is known, so that any() and the limit hold.
   bool counted() const { return counted_; }
+  /// Sessions of all nodes, as far as is known.
+  std::int64_t known() const { return count_.load(std::memory_order_relaxed); }
+  /// Asks Redis how many there are; now and then by itself.
+  void recount();
   Stats stats() const;
   /// Bytes in memory for the sessions that this node owns, without what is under way.
   std::size_t owned_bytes() const;
@@ -195,6 +199,7 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   Stats stats_;
   bool counted_ = false;
   std::atomic<std::int64_t> count_{0};
+  MonoTime next_count_{};
   std::atomic<bool> any_{true};
   bool away_ = false;
   MonoTime away_asked_ = MonoTime::min();

@@ -24,10 +24,13 @@ class Delay {
 
   /// The store works off one request. False when there is none.
   bool work() {
-    ++worked_;
-    return run(requests_);
+    working_ = ++worked_;
+    const bool any = run(requests_);
+    working_ = 0;
+    return any;
   }
-  std::size_t worked() const { return worked_; }
+  /// Number of the request that is being worked off, 0 = none.
+  std::size_t working() const { return working_; }
   /// One answer reaches its shard.
   bool arrive(std::size_t shard) { return run(answers_[shard]); }
   /// A store that is away refuses what it works off, and has it or not when it is back.
@@ -46,7 +49,7 @@ class Delay {
     f();
     return true;
   }
-  std::size_t worked_ = 0;
+  std::size_t worked_ = 0, working_ = 0;
   std::deque<std::function<void()>> requests_;
   std::vector<std::deque<std::function<void()>>> answers_;
 };
@@ -115,9 +118,9 @@ class DelayedLogs final : public ports::LogStore, private ports::LogWatcher {
  private:
   void on_appended(ports::LogId log, model::Position previous, const ports::StoredMessage& m) override {
     // What one request appended, to however many logs, arrives in one piece.
-    if (!notices_ || noticed_ != d_.delay.worked()) {
+    if (!notices_ || noticed_ != d_.delay.working() || noticed_ == 0) {
       notices_ = std::make_shared<std::vector<std::function<void()>>>();
-      noticed_ = d_.delay.worked();
+      noticed_ = d_.delay.working();
       d_.delay.answer(d_.shard, [all = notices_] {
         for (auto& one : *all) one();
       });

@@ -188,6 +188,41 @@ TEST(RedisSessions, ARecordThatRedisLostIsWrittenAgain) {
   }
 }
 
+TEST(RedisSessions, ARecordWhoseWillWasFiredIsWrittenAgainToo) {
+  NEEDS_REDIS();
+  RedisServer server;
+  SessionNode a(server, "a");
+  Claimed s = a.claim("s", false, "the will");
+  ASSERT_EQ(a.change("s", s.record.epoch, much()), error_code{});
+  const WallTime now = std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now());
+  SessionChange left;
+  left.left = {now + Seconds(1000), now + Seconds(1)};
+  ASSERT_EQ(a.change("s", s.record.epoch, std::move(left)), error_code{});
+  auto fired = a.due(now + Seconds(2));
+  ASSERT_EQ(fired.size(), 1u);
+  a.sessions.fired(fired[0].will.id);
+  ASSERT_TRUE(a.loop.until([&] { return !a.writer.busy(); }));
+  forget(server);
+  ASSERT_TRUE(a.loop.until([&] { return fields(server, "s") != ""; }));
+  ASSERT_TRUE(a.loop.until([&] { return !a.writer.repairing() && !a.writer.busy(); }));
+  EXPECT_TRUE(a.due(now + Seconds(3)).empty()) << "the will is not fired again";
+  SessionNode b(server, "b");
+  Claimed next = b.claim("s");
+  EXPECT_EQ(next.record.subscriptions.size(), 400u);
+  EXPECT_EQ(next.record.outbound.size(), 1u);
+}
+
+TEST(RedisSessions, WhatOthersMakeAndEndIsCounted) {
+  NEEDS_REDIS();
+  RedisServer server;
+  SessionNode a(server, "a"), b(server, "b");
+  ASSERT_TRUE(a.loop.until([&] { return a.sessions.counted(); }));
+  for (auto id : {"1", "2", "3"}) b.claim(id);
+  EXPECT_EQ(a.sessions.known(), 0);
+  a.sessions.recount();
+  EXPECT_TRUE(a.loop.until([&] { return a.sessions.known() == 3; }));
+}
+
 /// What a node has taken from a client before a failover must not come behind what the next one takes.
 TEST(RedisSessions, SettledIsWhoHasRepairedEverything) {
   NEEDS_REDIS();
