@@ -216,11 +216,9 @@ void WriterPipe::batch_answered(Flight& f, Outcome& outcome) {
 
 void WriterPipe::wait_answered(const Outcome& outcome) {
   const auto n = outcome.done() ? outcome.value().integer() : std::nullopt;
-  // Without a write on this connection, which was refused, it says nothing of what was written on others.
-  concern_met_ = !touch_ && n && *n >= static_cast<std::int64_t>(writer_.options_.replicas);
+  concern_met_ = n && *n >= static_cast<std::int64_t>(writer_.options_.replicas);
   if (concern_met_ || !outcome.done()) return;
   ++writer_.stats_.unreplicated;
-  if (touch_) return;  // refusal_ says why
   refusal_ = fmt::format("{} of {} replicas confirm", *n, writer_.options_.replicas);
   if (!asks_replicas_ && connection_) asks_replicas_ = !connection_->command({"INFO", "replication"}, *this, kReplicas);
 }

@@ -330,30 +330,6 @@ TEST(Writer, WhatGoesOnceMoreIsNoTrouble) {
   EXPECT_GE(writer.stats().repeated, 500u);
 }
 
-TEST(Writer, AWaitBehindARefusedWriteConfirmsNothing) {
-  NEEDS_REDIS();
-  RedisServer server({"--repl-diskless-sync-delay", "0"});
-  RedisServer replica({"--replicaof", "127.0.0.1 " + std::to_string(server.port())});
-  TestLoop loop;
-  WriterOptions options;
-  options.concern = WriterOptions::Concern::replica;
-  options.degrade = false;
-  Writer writer(loop, url_of(server), with_script(), options);
-  List list(writer, "a");
-  writer.start();
-  ASSERT_TRUE(add_each(loop, list, 1));
-  replica.pause();
-  list.add("2");
-  ASSERT_TRUE(loop.until([&] { return writer.stats().unreplicated > 0; }));
-  server.ask({"CONFIG", "SET", "maxmemory", "1"});
-  server.ask({"CLIENT", "KILL", "TYPE", "normal"});
-  loop.until([&] { return list.confirmed_words.size() > 1; }, Seconds(3));
-  EXPECT_EQ(list.confirmed_words.size(), 1u) << "no replica has the second";
-  server.ask({"CONFIG", "SET", "maxmemory", "0"});
-  replica.resume();
-  EXPECT_TRUE(loop.until([&] { return list.confirmed_words.size() == 2; }));
-}
-
 TEST(Writer, ACallWhoseTimeIsNearlyOverDoesNotEndItsConnection) {
   NEEDS_REDIS();
   RedisServer server;
