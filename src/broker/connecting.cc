@@ -178,6 +178,7 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
       to.cursor->draining = sub.draining;
       to.cursor->drain_to = sub.drain_to;
       to.cursor->covers = sub.covers;
+      s->covering |= !sub.covers.empty();
     }
     to.holds_group = sub.options.qos > 0 && model::is_shared(sub.filter);
     if (sub.draining)

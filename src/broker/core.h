@@ -309,6 +309,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void withdraw(Channel& c, const std::vector<std::string>& filters);
   void remove_subscription(Channel& c, session::Subscription& sub, std::vector<std::string>& left);
   void leave_logs(ClientKey k, const std::string& member, const std::vector<std::string>& filters);
+  static void uncover(session::Session& s, const std::string& filter, PendingSubscribe& p);
   static void begin_anew(session::Session& s, session::Subscription& sub, model::Position head);
   bool knows_heads(const session::Session& s) const;
   void go_on_to_unsubscribe(Channel& c);

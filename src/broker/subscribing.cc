@@ -161,9 +161,7 @@ void Core::join(Channel& c, const std::string& filter, std::shared_ptr<PendingSu
       } else if (joined && sub && !sub->cursor && !model::is_shared(filter)) {
         s.renew_order(*sub);  // older ones deliver what came before, also where this was one of QoS 0
         s.give_cursor(*sub, joined->log, joined->head);
-        for (auto& other : s.subscriptions())  // what they cover was in a log that this filter had before
-          if (other.cursor && std::erase_if(other.cursor->covers, [&](auto& of) { return of.first == filter; }))
-            p->changed.push_back(other.filter);
+        if (s.covering) uncover(s, filter, *p);
         feeds_.add_reader(joined->log, channel);
       } else {  // withdrawn meanwhile, or several times in a SUBSCRIBE
         if (joined && sub && sub->cursor && sub->cursor->anew) begin_anew(s, *sub, joined->head);
@@ -184,6 +182,17 @@ void Core::join(Channel& c, const std::string& filter, std::shared_ptr<PendingSu
     }
     subscribe_settled(p);
   });
+}
+
+/// What others cover of a filter was in a log that it had before.
+void Core::uncover(Session& s, const std::string& filter, PendingSubscribe& p) {
+  s.covering = false;
+  for (auto& other : s.subscriptions()) {
+    if (!other.cursor) continue;
+    if (std::erase_if(other.cursor->covers, [&](auto& of) { return of.first == filter; }))
+      p.changed.push_back(other.filter);
+    s.covering |= !other.cursor->covers.empty();
+  }
 }
 
 /// It had delivered what it owed, and is the youngest now; what came behind that was the others' to deliver.
@@ -331,10 +340,10 @@ void Core::withdraw(Channel& c, const std::vector<std::string>& filters) {
 bool Core::start_draining(Session& s, Subscription& sub) {
   model::Position head = feeds_.head(sub.cursor->log);
   auto& covers = sub.cursor->covers;
-  // Of an earlier time remains what others have yet to pass over.
+  // Of an earlier time remains what older ones have yet to pass over.
   std::erase_if(covers, [&](auto& old) {
     const auto* other = s.find(old.first);
-    return !other || !other->cursor || other->cursor->next >= old.second;
+    return !other || !other->cursor || other->order > sub.order || other->cursor->next >= old.second;
   });
   bool overlapped = !covers.empty(), behind = overlapped || sub.cursor->next < head;
   for (auto& other : s.subscriptions()) {
@@ -342,8 +351,8 @@ bool Core::start_draining(Session& s, Subscription& sub) {
     model::Position upto = feeds_.head(other.cursor->log);
     overlapped = true;
     behind |= other.cursor->next < upto;  // and would deliver again what this one has delivered
-    std::erase_if(covers, [&](auto& old) { return old.first == other.filter; });
     covers.emplace_back(other.filter, upto);
+    s.covering = true;
   }
   bool owes = overlapped && behind;
   if (!owes && !owes_unread(s, sub.cursor->log)) return false;

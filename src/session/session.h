@@ -84,6 +84,7 @@ class Session {
   bool durable = false;
   bool save_soon = false;       ///< a QoS 2 delivery waits until the store has its packet id
   std::uint32_t draining = 0;   ///< subscriptions that are
+  bool covering = false;        ///< some may cover others
   std::uint64_t published = 0;  ///< number of its last QoS 2 publish, under this epoch
 
   Window window;
