@@ -91,6 +91,8 @@ void Core::save(Session& s, ClientKey k, Saved w, OnSaved done) {
                              if (r) {
                                for (auto& p : w.progress) stores_.logs->release(p.filter, member, p.low);
                                leave_logs(k, member, w.left);
+                             } else {  // they are the record's still, or another node's
+                               for (auto& filter : w.left) stores_.logs->away(filter, member);
                              }
                              Channel* c = find(k);
                              if (c && !c->up()) c = nullptr;

@@ -91,7 +91,6 @@ void Connection::try_next_address() {
 error_code Connection::open_socket(const Address& a) {
   fd_ = ::socket(a.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd_ < 0) return last_error();
-  ++sockets_;
   static std::atomic<std::uint64_t> last_socket{0};
   socket_id_ = ++last_socket;
   error_code e;

@@ -57,9 +57,8 @@ class Connection final : io::EventHandler, io::TurnEnd, io::Timer, LinkHost {
   /// Null, and the outcome will come; or not_connected, pipeline_full, and it will not.
   error_code command(Args command, Handler& handler, std::uint64_t tag = 0, Millis timeout = Millis(0));
   bool up() const { return link_.state() == Link::State::up; }
-  /// Counts its sockets so far: another number, and something may have happened in between.
-  unsigned generation() const { return sockets_; }
-  /// Of the socket that it has, among all of the process; 0 = it has had none.
+  /// Of its latest socket, among all of the process: another number, and something may have happened in between. 0 = it
+  /// has had none.
   std::uint64_t socket_id() const { return socket_id_; }
   /// Commands without a reply.
   std::size_t pending() { return link_.pipeline().size(); }
@@ -116,7 +115,6 @@ class Connection final : io::EventHandler, io::TurnEnd, io::Timer, LinkHost {
   error_code last_error_;
   int fd_ = -1;
   std::uint64_t socket_id_ = 0;
-  unsigned sockets_ = 0;  ///< so far: tells the one of before a call from the one after it
   bool connecting_ = false;
   bool blocked_ = false;  ///< the socket takes no more for now
   bool retired_ = false;

@@ -42,7 +42,7 @@ void Connection::on_events(std::uint32_t events) {
 
 /// `end`: the socket's end was announced. That is not said again, so it is read up to there.
 void Connection::read(bool end) {
-  const unsigned socket = sockets_;
+  const std::uint64_t socket = socket_id_;
   for (int i = 0; i < kReadsPerTurn; ++i) {
     char* to = tls_ ? ciphertext_buffer() : reader_.prepare(kReadSize);
     const ssize_t n = ::recv(fd_, to, kReadSize, 0);
@@ -52,7 +52,7 @@ void Connection::read(bool end) {
     if (n == 0) return link_.lost(loop_.now(), make_error_code(errc::connection_closed));
     const auto size = static_cast<std::size_t>(n);
     if (!tls_) reader_.commit(size);
-    if (!(tls_ ? take({to, size}) : deliver()) || fd_ < 0 || socket != sockets_) return;
+    if (!(tls_ ? take({to, size}) : deliver()) || fd_ < 0 || socket != socket_id_) return;
     if (size < kReadSize && !end) return;  // edge-triggered: what comes behind it is a new event
   }
   again();
@@ -60,11 +60,11 @@ void Connection::read(bool end) {
 
 /// Deciphers and delivers. False: the connection is over.
 bool Connection::take(std::string_view ciphertext) {
-  const unsigned socket = sockets_;
+  const std::uint64_t socket = socket_id_;
   tls_->feed(ciphertext);
   if (!tls_->established()) {
     tls_progress(tls_->handshake(into_wire()));
-    if (fd_ < 0 || socket != sockets_) return false;
+    if (fd_ < 0 || socket != socket_id_) return false;
   }
   io::TlsStatus status = io::TlsStatus::want_input;
   while (tls_->established()) {
@@ -86,10 +86,10 @@ bool Connection::take(std::string_view ciphertext) {
 
 /// The replies that are whole. False: the connection is over.
 bool Connection::deliver() {
-  const unsigned socket = sockets_;
+  const std::uint64_t socket = socket_id_;
   while (Reply* reply = reader_.next()) {
     link_.received(loop_.now(), *reply);
-    if (fd_ < 0 || socket != sockets_) return false;
+    if (fd_ < 0 || socket != socket_id_) return false;
   }
   if (reader_.failure().empty()) return true;
   link_.lost(loop_.now(), make_error_code(errc::protocol_error), std::string(reader_.failure()));
@@ -133,9 +133,9 @@ bool Connection::send_all(OutBuffer& from, bool plain) {
     } else if (errno != EINTR) {
       // What Redis said before it closed is worth more than EPIPE: read() finds it, or the end.
       const error_code e = last_error();
-      const unsigned socket = sockets_;
+      const std::uint64_t socket = socket_id_;
       read(true);
-      if (fd_ >= 0 && socket == sockets_) link_.lost(loop_.now(), e);
+      if (fd_ >= 0 && socket == socket_id_) link_.lost(loop_.now(), e);
       return false;
     }
   }

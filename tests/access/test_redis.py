@@ -2,12 +2,12 @@
 """Users and their rights in Redis: who comes in, what a change takes away, and what happens without Redis."""
 import json
 import subprocess
-import time
 
 import pytest
 
 from lib import broker as brokers
 from lib import redis as servers
+from lib.clock import eventually
 from lib.marks import V5, V311
 from lib.mqtt import PacketType as T
 from lib.mqtt import Prop, Will
@@ -58,13 +58,6 @@ def answer(there, client_id, name, password=PASSWORD, version=V5):
     peer = there.open(version)
     peer.send_connect(client_id(), username=name, password=password)
     return peer.expect(T.CONNACK).reason
-
-
-def eventually(so, what):
-    until = time.monotonic() + 20
-    while not so():
-        assert time.monotonic() < until, what
-        time.sleep(0.05)
 
 
 def may_publish(peer, topic):

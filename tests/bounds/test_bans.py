@@ -2,7 +2,6 @@
 """Who is banned: by a file, by connecting again and again, by guessing passwords."""
 import signal
 import subprocess
-import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -11,6 +10,7 @@ from bounds.conftest import versions
 from lib import broker as brokers
 from lib import mqtt as wire
 from lib import transport
+from lib.clock import eventually
 from lib.crowd import Crowd
 from lib.marks import V5, V311
 from lib.mqtt import PacketType as T
@@ -33,13 +33,6 @@ def answer(mqtt, broker, v=V5, client_id="", source=None, **fields) -> int | Non
         return peer.expect(T.CONNACK).reason
     except (Closed, ConnectionError):
         return None
-
-
-def eventually(condition, what: str, seconds: float = 15) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, what
-        time.sleep(0.05)
 
 
 @pytest.fixture

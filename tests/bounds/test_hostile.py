@@ -8,6 +8,7 @@ import pytest
 
 from bounds.conftest import versions
 from lib import mqtt as wire
+from lib.clock import eventually
 from lib.crowd import Crowd, need_descriptors
 from lib.marks import V5, V311
 from lib.mqtt import PacketType as T
@@ -15,13 +16,6 @@ from lib.mqtt import Prop
 from lib.process import Watch, descriptors
 
 HALF_HTTP = b"GET /mqtt HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nX-Slow: " + b"y" * 4000
-
-
-def eventually(condition, what: str, seconds: float = 15) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, what
-        time.sleep(0.05)
 
 
 # ---------------------------------------------------------------- slow ones

@@ -8,6 +8,14 @@ def elapse(seconds: float) -> None:
     time.sleep(seconds)
 
 
+def eventually(condition, why: str = "what was expected", seconds: float = 20) -> None:
+    """Waits for what nobody tells of."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, why
+        time.sleep(0.01)
+
+
 class Stopwatch:
     def __init__(self):
         self._start = time.monotonic()
