@@ -130,8 +130,8 @@ void Connection::tls_progress(io::TlsStatus status) {
   if (status == io::TlsStatus::ok) return link_.opened(loop_.now());
   if (status != io::TlsStatus::failed) return;
   const auto failure = *tls_->failure();
-  send_all(wire_, false);  // the alert for the other side; the socket may go with it
-  if (fd_ >= 0) link_.lost(loop_.now(), failure.error, failure.detail);
+  alert();
+  link_.lost(loop_.now(), failure.error, failure.detail);
 }
 
 void Connection::close() {

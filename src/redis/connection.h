@@ -95,6 +95,7 @@ class Connection final : io::EventHandler, io::TurnEnd, io::Timer, LinkHost {
   bool deliver();
   void flush();
   void encrypt();
+  void alert();
   bool send_all(OutBuffer& from, bool plain);
   void mark();
   void rearm();

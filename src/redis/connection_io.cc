@@ -115,6 +115,16 @@ void Connection::encrypt() {
   }
 }
 
+/// Why TLS failed, for the other side; if that does not listen any more, all the same.
+void Connection::alert() {
+  constexpr int kPieces = 4;
+  iovec pieces[kPieces];
+  msghdr message{};
+  message.msg_iov = pieces;
+  message.msg_iovlen = static_cast<std::size_t>(wire_.peek(pieces, kPieces));
+  ::sendmsg(fd_, &message, MSG_NOSIGNAL);
+}
+
 /// False when something is left to be sent, or the connection is over.
 bool Connection::send_all(OutBuffer& from, bool plain) {
   constexpr int kPieces = 64;

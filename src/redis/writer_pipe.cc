@@ -12,7 +12,7 @@
 namespace sb::redis {
 namespace {
 
-constexpr Millis kWaitAtMost{100};  // WAIT holds up what is behind it
+constexpr Millis kPatience{100}, kMostPatience{500};  // WAIT holds up what is behind it
 
 /// A key in the slot of another one.
 std::string beside(const std::string& key, const std::string& prefix) {
@@ -25,7 +25,7 @@ std::string beside(const std::string& key, const std::string& prefix) {
 }  // namespace
 
 WriterPipe::WriterPipe(Writer& writer, Endpoint to)
-    : writer_(writer), endpoint_(std::move(to)), down_since_(writer.loop().now()) {}
+    : writer_(writer), endpoint_(std::move(to)), down_since_(writer.loop().now()), patience_(kPatience) {}
 
 void WriterPipe::set_connection(Connection* c) {
   if (connection_ || c) writer_.reconnected();
@@ -147,8 +147,9 @@ void WriterPipe::send_wait() {
   if ((touch_ || !unconfirmed_.empty()) && !touch_key_.empty() &&
       !connection_->command({"SET", touch_key_, "1", "PX", "60000"}, *this, kTouch))
     ++under_way_;
-  const std::string replicas = std::to_string(writer_.options_.replicas), ms = std::to_string(kWaitAtMost.count());
+  const std::string replicas = std::to_string(writer_.options_.replicas), ms = std::to_string(patience_.count());
   if (connection_->command({"WAIT", replicas, ms}, *this, kWait)) return;
+  waits_since_ = writer_.loop().now();
   waits_ = true;
   ++under_way_;
 }
@@ -217,6 +218,9 @@ void WriterPipe::batch_answered(Flight& f, Outcome& outcome) {
 void WriterPipe::wait_answered(const Outcome& outcome) {
   const auto n = outcome.done() ? outcome.value().integer() : std::nullopt;
   concern_met_ = n && *n >= static_cast<std::int64_t>(writer_.options_.replicas);
+  // Each WAIT is for what was written last: where replicas are further behind than it is patient, none would succeed.
+  const auto took = std::chrono::ceil<Millis>(writer_.loop().now() - waits_since_);
+  patience_ = std::clamp(concern_met_ ? 4 * took : 2 * patience_, kPatience, kMostPatience);
   if (concern_met_ || !outcome.done()) return;
   ++writer_.stats_.unreplicated;
   refusal_ = fmt::format("{} of {} replicas confirm", *n, writer_.options_.replicas);

@@ -82,9 +82,11 @@ class WriterPipe final : Handler {
   bool asks_replicas_ = false;           ///< how many there are
   bool alone_ = false;                   ///< it has no replica at all
   bool asks_history_ = false;
-  std::string history_;    ///< Replication::history when the connection was new
-  MonoTime next_look_{};   ///< whether it is still the same
-  bool waits_ = false;     ///< the flush has a WAIT
+  std::string history_;   ///< Replication::history when the connection was new
+  MonoTime next_look_{};  ///< whether it is still the same
+  bool waits_ = false;    ///< the flush has a WAIT
+  MonoTime waits_since_{};
+  Millis patience_;        ///< of the next WAIT
   std::string touch_key_;  ///< in a slot of this primary
   Words words_;
   std::string refusal_;  ///< the last one

@@ -141,6 +141,7 @@ class RedisSessions final : public ports::SessionStore, public RedisPart, Sessio
   void claim(Claim c, std::optional<MonoTime> until, Done<Claimed> done);
   void claim_now(Claim c, std::optional<MonoTime> until, Done<Claimed> done);
   void claim_again();
+  void ask_others(Claim c, std::optional<MonoTime> until, Done<Claimed> done);
   void let_go(std::uint64_t mark, Claim c, std::optional<MonoTime> until, Done<Claimed> done);
   void look_for_mark(const std::string& key, MonoTime until, std::function<void()> found);
   void settle_here(const std::string& client_id, std::function<void()> done);

@@ -3,7 +3,6 @@
 nobody in."""
 import signal
 import subprocess
-import time
 
 import pytest
 
@@ -11,6 +10,7 @@ from lib import broker as brokers
 from lib import scram
 from lib import transport
 from lib.auth_server import BROKEN, DENY, IGNORE, Answer, AuthServer, allow
+from lib.clock import eventually
 from lib.marks import V5, V311
 from lib.mqtt import PacketType as T
 from lib.mqtt import Prop, Will
@@ -45,12 +45,6 @@ def answer(there, client_id, version=V5, **fields):
 
 def ada(there, client_id, version=V5, password=SECRET):
     return answer(there, client_id, version, username="ada", password=password.encode())
-
-
-def until(condition, why):
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end, why
 
 
 def may_publish(peer, topic):
@@ -153,7 +147,7 @@ def test_breaker(start_broker, mqtt, client_id, server):
     assert server.count() == 3, "then it is left alone"
     assert "is not asked for 1000 ms" in broker.errors()
     server.login = lambda question: allow()
-    until(lambda: ada(there, client_id) == 0, "it is never asked again")
+    eventually(lambda: ada(there, client_id) == 0, "it is never asked again")
     before = server.count()
     assert ada(there, client_id) == 0 and server.count() == before + 1
 
@@ -183,10 +177,10 @@ def test_a_reload_forgets_answers_and_takes_another_server(start_broker, mqtt, c
         assert ada(there, lambda: own) == 0 and server.count() == 1
         config.write_text(f"[auth.http]\nurl = \"{other.url('login')}\"\n")
         broker.process.send_signal(signal.SIGHUP)
-        until(lambda: ada(there, lambda: own) == 0 and other.count() == 1, "the new server is never asked")
+        eventually(lambda: ada(there, lambda: own) == 0 and other.count() == 1, "the new server is never asked")
         config.write_text("[auth.http]\nurl = \"nonsense\"\n")
         broker.process.send_signal(signal.SIGHUP)
-        until(lambda: "configuration not reloaded" in broker.errors(), "a wrong URL is not refused")
+        eventually(lambda: "configuration not reloaded" in broker.errors(), "a wrong URL is not refused")
         assert ada(there, client_id) == 0 and other.count() == 2
     finally:
         other.close()
@@ -283,7 +277,7 @@ def test_rights_withdrawn(start_broker, mqtt, client_id, server, connected):
         reader.close()
     now["acl"] = {"sub": ["other"]}
     if connected:
-        until(lambda: reader.barrier() or 'reason="withdrawn"' in broker.errors(), "the rights were never asked for again")
+        eventually(lambda: reader.barrier() or 'reason="withdrawn"' in broker.errors(), "the rights were never asked for again")
         assert "could not be renewed" not in broker.errors()
         reader.send_ack(T.PUBACK, first.pid)
     else:
@@ -306,11 +300,11 @@ def test_rights_that_cannot_be_renewed_end(start_broker, mqtt, client_id, server
     peer = mqtt.at(broker).connect(V5, client_id())
     assert may_publish(peer, "a") and granted(peer, "a") == 1
     server.rights = lambda question: BROKEN
-    until(lambda: not may_publish(peer, "a"), "they never ended")
+    eventually(lambda: not may_publish(peer, "a"), "they never ended")
     assert granted(peer, "a") == NOT_AUTHORIZED
     assert "could not be renewed" in broker.errors()
     server.rights = lambda question: allow(acl={"all": ["#"]})
-    until(lambda: may_publish(peer, "a"), "they never came back")
+    eventually(lambda: may_publish(peer, "a"), "they never came back")
     assert granted(peer, "a") == 1
 
 
@@ -325,7 +319,7 @@ def test_nobody_asks_for_those_who_left(start_broker, mqtt, client_id, server):
         alive.barrier()
         return sum(question["client_id"] == who for _, question in server.asked)
 
-    until(lambda: asked(stays) >= 4, "rights are not renewed")
+    eventually(lambda: asked(stays) >= 4, "rights are not renewed")
     assert asked(leaves) <= 2, "the end of its connection and a question may have met"
 
 
@@ -342,7 +336,7 @@ def test_a_will_of_somebody_who_is_away(start_broker, mqtt, client_id, server, m
     now["acl"] = now["acl"] if may else {}
     before = server.count("rights")
     peer.reset()
-    until(lambda: watcher.barrier() or server.count("rights") > before, "nobody asked whether it may")
+    eventually(lambda: watcher.barrier() or server.count("rights") > before, "nobody asked whether it may")
     if may:
         assert watcher.await_packet(T.PUBLISH).payload == b"gone"
     else:

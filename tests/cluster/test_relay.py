@@ -5,11 +5,10 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
-from lib.clock import Stopwatch
+from lib.clock import Stopwatch, eventually
 from tools.cluster.parties import OUTSIDE, Parties
 from tools.cluster.relay import RETRANSMISSION, Network
 
@@ -92,13 +91,6 @@ def silent(sock) -> bool:
     except TimeoutError:
         return True
     return False
-
-
-def until(condition) -> None:
-    deadline = time.monotonic() + SOON
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_much_passes(line, echo):
@@ -207,9 +199,9 @@ def test_nobody_listens(network, echo):
 def test_who_gives_up_to_connect_over_a_line_that_is_cut_is_forgotten(network, echo):
     network.cut([OUTSIDE], ["s"])
     sock = socket.create_connection(network.relay("s", echo.address), SOON)
-    until(lambda: network.connections(OUTSIDE, "s") == 1)
+    eventually(lambda: network.connections(OUTSIDE, "s") == 1)
     sock.close()
-    until(lambda: network.connections(OUTSIDE, "s") == 0)
+    eventually(lambda: network.connections(OUTSIDE, "s") == 0)
 
 
 def test_who_connects_is_known(network, echo):
@@ -220,7 +212,7 @@ def test_who_connects_is_known(network, echo):
     network.parties.introduce("other", lambda: other.pid)
     network.parties.introduce("away", lambda: None)
     network.cut(["other"], ["s"])
-    until(lambda: network.connections("other", "s") == 1)
+    eventually(lambda: network.connections("other", "s") == 1)
     mine = socket.create_connection((host, port), SOON)
     assert talk(mine, b"m") == b"m" and echo.got == b"m"
     assert network.connections(OUTSIDE, "s") == 1
@@ -228,7 +220,7 @@ def test_who_connects_is_known(network, echo):
     assert other.stdout.readline() == b"b'o'\n"
     other.communicate(b"\n")
     mine.close()
-    until(lambda: network.connections(OUTSIDE, "s") + network.connections("other", "s") == 0)
+    eventually(lambda: network.connections(OUTSIDE, "s") + network.connections("other", "s") == 0)
 
 
 def test_who_connects_may_be_introduced_later(network, echo):

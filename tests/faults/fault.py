@@ -23,7 +23,8 @@ class Outcome:
     lost: int = 0
     qos2_duplicates: int = 0
     reordered: int = 0
-    pause: float = 0  # seconds
+    pause: float = 0     # seconds
+    recovery: float = 0  # seconds from the mending until everybody is healthy
     complaints: list[str] = field(default_factory=list)
 
     @property
@@ -33,7 +34,7 @@ class Outcome:
     def line(self) -> str:
         return (f"{self.fault:<19} {self.topology:<8} seed {self.seed:<10} {'ok' if self.ok else 'BROKEN':<6} "
                 f"{self.acknowledged:>6} acknowledged {self.lost:>4} lost {self.qos2_duplicates:>4} twice "
-                f"{self.reordered:>4} out of order  pause {self.pause:5.2f} s, in all {self.seconds:4.1f} s")
+                f"{self.reordered:>4} out of order  pause {self.pause:5.2f} s, recovery {self.recovery:5.2f} s, in all {self.seconds:4.1f} s")
 
     def explain(self) -> str:
         return "\n".join([self.line()] + self.complaints)
@@ -53,7 +54,7 @@ def run(fault: Fault, cluster: Cluster, seed: int, hurry: bool = True) -> Outcom
             fault.inflict(scene)
         except (StartError, OSError, ReplyError) as error:
             scene.complain(f"{fault.name} could not be done: {error}")
-        recover(scene, hurry)
+        outcome.recovery = recover(scene, hurry)
         elapse(AFTERWARDS)
         book(outcome, traffic.finish())
         scene.look_for_crashes()
@@ -66,13 +67,16 @@ def run(fault: Fault, cluster: Cluster, seed: int, hurry: bool = True) -> Outcom
     return outcome
 
 
-def recover(scene: Scene, hurry: bool) -> None:
+def recover(scene: Scene, hurry: bool) -> float:
+    """Mends what is still broken, and waits until everybody is healthy: the seconds that this takes."""
     scene.look_for_crashes()
+    watch = Stopwatch()
     try:
         scene.cluster.heal(hurry)
         scene.cluster.wait_healthy()
     except (StartError, OSError, ReplyError) as error:
         scene.complain(f"not healthy again: {error}")
+    return watch.seconds()
 
 
 def book(outcome: Outcome, report: Report) -> None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The lines between brokers, Redis and clients break and get bad. What is held back arrives when they are whole again."""
-from faults.catalogue import fault
+from faults.catalogue import WITH_REPLICAS, fault
 from faults.scene import Scene
 from tools.cluster.parties import OUTSIDE
 
@@ -58,4 +58,12 @@ def lossy_redis(s: Scene) -> None:
     """For five seconds one packet in twenty between brokers and Redis is lost, and comes as late as TCP makes it."""
     s.network.lossy(s.cluster.names, s.redis.names, LOSS)
     s.network.lossy(s.redis.names, s.cluster.names, LOSS)
+    s.wait(5)
+
+
+@fault(*WITH_REPLICAS)
+def slow_replicas(s: Scene) -> None:
+    """For five seconds replicas are 300 ms behind their primary."""
+    names = [server.name for server in s.redis.servers]
+    s.network.slow(names, names, 1.5 * DELAY)
     s.wait(5)

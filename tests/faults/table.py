@@ -7,7 +7,7 @@ from faults.catalogue import FAULTS
 from faults.fault import Outcome
 
 COLUMNS = ("Fault", "Redis", "Runs", "Broken", "Acknowledged", "Lost", "QoS 2 twice", "Out of order", "Pause, median",
-           "Pause, worst")
+           "Pause, worst", "Recovery, median", "Recovery, worst")
 HEAD = """# What breaks, and what that costs
 
 <!-- Written by `./dev faults --doc`; do not edit. -->
@@ -16,7 +16,8 @@ Three brokers on one Redis are under load, something breaks and is mended, and `
 every message: numbered messages of QoS 1 and 2, clients with durable sessions spread over all nodes, that lose their
 connections and move besides. A run is *broken* when an acknowledged message was lost, a message of QoS 2 came twice, messages of
 a publisher changed their order, a session was forgotten, a broker died by itself, or the cluster did not become
-healthy again. The *pause* is the longest time for which a subscriber got nothing.
+healthy again. The *pause* is the longest time for which a subscriber got nothing. *Recovery* is the time from when the last
+thing was mended until all brokers and all of Redis say that they are healthy.
 
 `./dev faults redis-kill:sentinel 20` repeats one; `./dev faults all 20 --doc` breaks everything twenty times and writes this
 page. Each run says its seed, and `--seed` takes it. [CONTRIBUTING](../CONTRIBUTING.md#how-to-break-a-cluster) says how to add one.
@@ -43,9 +44,10 @@ def rows(outcomes: list[Outcome]) -> list[tuple[str, ...]]:
 def _row(fault: str, topology: str, runs: list[Outcome]) -> tuple[str, ...]:
     def total(name: str) -> str:
         return str(sum(getattr(run, name) for run in runs))
-    pauses = [run.pause for run in runs]
+    pauses, recoveries = [run.pause for run in runs], [run.recovery for run in runs]
     return (fault, topology, str(len(runs)), str(sum(not run.ok for run in runs)), total("acknowledged"), total("lost"),
-            total("qos2_duplicates"), total("reordered"), f"{median(pauses):.2f} s", f"{max(pauses):.2f} s")
+            total("qos2_duplicates"), total("reordered"),
+            *(f"{of(seconds):.2f} s" for seconds in (pauses, recoveries) for of in (median, max)))
 
 
 def markdown(outcomes: list[Outcome]) -> str:

@@ -118,10 +118,10 @@ def test_reports_of_verify(change, pause, complaints):
 
 
 def test_table():
-    runs = [Outcome("a", "single", 1, acknowledged=5, pause=1), Outcome("a", "cluster", 1, lost=2, complaints=["2 lost"]),
+    runs = [Outcome("a", "single", 1, acknowledged=5, pause=1, recovery=0.5), Outcome("a", "cluster", 1, lost=2, complaints=["2 lost"]),
             Outcome("a", "single", 2, acknowledged=6, pause=3)]
-    assert table.rows(runs) == [("a", "single", "2", "0", "11", "0", "0", "0", "2.00 s", "3.00 s"),
-                                ("a", "cluster", "1", "1", "0", "2", "0", "0", "0.00 s", "0.00 s")]
+    assert table.rows(runs) == [("a", "single", "2", "0", "11", "0", "0", "0", "2.00 s", "3.00 s", "0.25 s", "0.50 s"),
+                                ("a", "cluster", "1", "1", "0", "2", "0", "0", "0.00 s", "0.00 s", "0.00 s", "0.00 s")]
     assert "BROKEN" in runs[1].line() and "2 lost" in runs[1].explain()
 
 

@@ -280,6 +280,20 @@ TEST(GroupsLater, AMemberThatHasRoomNowAndThenGetsAllInOrder) {
   }
 }
 
+TEST_P(Groups, WhatMembersHoldIsBounded) {
+  std::vector<std::unique_ptr<Client>> all;  // each takes at most 8 MiB
+  for (int i = 0; i < 10; ++i) all.push_back(member(std::to_string(i)));
+  for (int i = 0; i < 140; ++i) publish(std::string(512 << 10, 'x'));
+  std::vector<std::vector<Packet>> held;
+  std::size_t n = 0;
+  for (auto& c : all) n += held.emplace_back(c->packets()).size();
+  EXPECT_EQ(n, 128u) << "64 MiB, and what belongs to a message besides";
+  for (std::size_t i = 0; i < all.size(); ++i)
+    for (auto& p : held[i]) all[i]->answer(p);
+  for (auto& c : all) n += c->messages().size();
+  EXPECT_EQ(n, 140u);
+}
+
 TEST_P(Groups, TheLogGoesWithTheLastDurableMember) {
   auto one = member("one"), two = member("two"), other = member("volatile", 1, {});
   EXPECT_EQ(b.logs.count(), 1u);

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "redis/cluster.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
+
+#include <deque>
 
 #include "redis/client.h"
 #include "redis/tests/bench.h"
+#include "redis/tests/listening_socket.h"
 #include "redis/tests/topologies.h"
 
 namespace sb::redis {
@@ -198,6 +202,65 @@ TEST(Cluster, AServerThatIsNoneSaysSo) {
   client.call({"GET", "k"}, "k", Millis(300), [&](Outcome& o) { out = testing::show(o); });
   ASSERT_TRUE(loop.until([&] { return !out.empty(); }));
   EXPECT_EQ(out, "not sent: it is not known who is primary");
+}
+
+/// Has all slots, and takes 200 ms to say so.
+class SlowServer {
+ public:
+  ~SlowServer() {
+    for (auto& c : clients_) ::close(c.fd);
+  }
+  Endpoint endpoint() const { return socket_.endpoint(); }
+
+  void turn() {
+    while (testing::readable(socket_.fd())) clients_.emplace_back().fd = ::accept(socket_.fd(), nullptr, nullptr);
+    const auto now = std::chrono::steady_clock::now();
+    for (auto& c : clients_) {
+      char bytes[4096];
+      const ssize_t n = ::recv(c.fd, bytes, sizeof bytes, MSG_DONTWAIT);
+      if (n > 0) feed(c.reader, {bytes, static_cast<std::size_t>(n)});
+      while (const Reply* command = c.reader.next())
+        c.answers.push_back({now + Millis(name(*command) == "CLUSTER SLOTS" ? 200 : 0), answer(name(*command))});
+      for (; !c.answers.empty() && c.answers.front().at <= now; c.answers.pop_front())
+        ::send(c.fd, c.answers.front().bytes.data(), c.answers.front().bytes.size(), MSG_NOSIGNAL);
+    }
+  }
+
+ private:
+  struct Answer {
+    std::chrono::steady_clock::time_point at;
+    std::string bytes;
+  };
+  struct Client {
+    int fd = -1;
+    ReplyReader reader;
+    std::deque<Answer> answers;
+  };
+  static std::string name(const Reply& command) {
+    return fmt::format("{} {}", command.root()[0].text(), command.root()[1].text());
+  }
+  std::string answer(const std::string& name) const {
+    if (name == "CLUSTER INFO") return "$23\r\ncluster_current_epoch:1\r\n";
+    if (name != "CLUSTER SLOTS") return "+OK\r\n";
+    return fmt::format("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:{}\r\n", endpoint().port);
+  }
+  testing::ListeningSocket socket_;
+  std::deque<Client> clients_;
+};
+
+TEST(Cluster, AServerThatIsSlowToTellItsSlotsIsHeardUnderDoubt) {
+  struct Ignored : Topology::Listener {
+    void on_topology() override {}
+  } listener;
+  SlowServer server;
+  TestLoop loop;
+  ClusterTopology topology(loop, {server.endpoint()}, {}, listener);
+  topology.start();
+  EXPECT_TRUE(loop.until([&] {
+    server.turn();
+    topology.doubt();
+    return topology.primary(0) != nullptr;
+  }));
 }
 
 }  // namespace

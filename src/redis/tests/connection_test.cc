@@ -3,11 +3,14 @@
 #include "redis/connection.h"
 
 #include <gmock/gmock.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <thread>
 
 #include "io/tests/test_certs.h"
 #include "redis/tests/bench.h"
+#include "redis/tests/listening_socket.h"
 
 namespace sb::redis {
 namespace {
@@ -132,6 +135,35 @@ TEST(RedisConnection, TlsIsVerified) {
   auto c4 = connect(loop, server.endpoint(), o, &plain);  // whose port has no TLS
   ASSERT_TRUE(loop.until([&] { return plain.downs > 0; }));
   EXPECT_EQ(plain.ups, 0);
+}
+
+/// Turns the loop until a client has connected and said something; answers that, and resets the connection.
+bool answer_and_reset(TestLoop& loop, testing::ListeningSocket& server, std::string_view answer) {
+  if (!loop.until([&] { return testing::readable(server.fd()); })) return false;
+  const int client = ::accept(server.fd(), nullptr, nullptr);
+  char said[16384];
+  const bool done = loop.until([&] { return testing::readable(client); }) && ::recv(client, said, sizeof said, 0) > 0 &&
+                    ::send(client, answer.data(), answer.size(), 0) == static_cast<ssize_t>(answer.size());
+  const linger hard{1, 0};
+  setsockopt(client, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+  ::close(client);
+  return done;
+}
+
+TEST(RedisConnection, WhyTlsFailedIsSaidAlsoWhenTheServerResets) {
+  io::testing::TestCa ca;
+  testing::ListeningSocket server;
+  TestLoop loop;
+  std::string why;
+  Options o = options();
+  o.tls = *io::TlsContext::client({.ca_file = ca.file()}, why);
+  Life life;
+  auto c = connect(loop, server.endpoint(), o, &life);
+  using namespace std::string_view_literals;
+  ASSERT_TRUE(
+      answer_and_reset(loop, server, "\x16\x03\x03\0\x04\xff\0\0\0"sv));  // a handshake message that there is not
+  ASSERT_TRUE(loop.until([&] { return life.downs > 0; }));
+  EXPECT_EQ(life.why, io::tls_errc::protocol) << life.lines.at(0);
 }
 
 TEST(RedisConnection, AHundredThousandCommandsComeBackInOrder) {

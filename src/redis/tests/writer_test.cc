@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <thread>
@@ -38,8 +39,7 @@ class List final : public Target {
   std::vector<std::size_t> batch_sizes;
   std::uint64_t lost_from = 0, lost_to = 0;
   int seen = 0, idles = 0;
-  bool ended = false;
-  bool end_at_confirmation = false;
+  std::function<void()> on_confirmed = [] {};
   using Target::repair;
   using Target::stop;
   using Target::unneeded_up_to;
@@ -68,7 +68,7 @@ class List final : public Target {
   void confirmed(Batch& b) override {
     auto& words = static_cast<Push&>(b).words;
     confirmed_words.insert(confirmed_words.end(), words.begin(), words.end());
-    if (end_at_confirmation) stop();
+    on_confirmed();
   }
   void encode_last(Words& out) override { out.add("GET").add(last_key_); }
   void lost(std::uint64_t has, std::uint64_t kept) override { lost_from = has, lost_to = kept; }
@@ -291,6 +291,29 @@ TEST(Writer, ConfirmationsWaitForAReplica) {
   }
 }
 
+TEST(Writer, WhatIsToBeRepeatedIsNotConfirmedBefore) {
+  NEEDS_REDIS();
+  RedisServer server({"--repl-diskless-sync-delay", "0"});
+  RedisServer replica({"--replicaof", "127.0.0.1 " + std::to_string(server.port())});
+  TestLoop loop;
+  WriterOptions options;
+  options.concern = WriterOptions::Concern::replica;
+  Writer writer(loop, url_of(server), with_script(), options);
+  List list(writer, "a");
+  writer.start();
+  ASSERT_TRUE(add_each(loop, list, 1));
+  replica.pause();
+  list.add("2");
+  ASSERT_TRUE(loop.until([&] { return writer.stats().unreplicated > 0; }));  // "2" is stored, and no flush under way
+  std::string had;
+  list.on_confirmed = [&] { had = words_in(server, "a"); };
+  ASSERT_EQ(server.ask({"DEL", "{a}", "{a}:last"}), "2");
+  list.repair();
+  replica.resume();
+  ASSERT_TRUE(loop.until([&] { return list.confirmed_words.size() == 2; }));
+  EXPECT_EQ(had, count_to(2)) << "what Redis had when it was confirmed";
+}
+
 TEST(Writer, WithoutAConnectionThereIsTroubleAlsoForWhoHasNothingToWrite) {
   NEEDS_REDIS();
   RedisServer server;
@@ -407,7 +430,7 @@ TEST(Writer, ATargetMayEndInItsOwnConfirmation) {
   Writer writer(loop, url_of(server), with_script(), {});
   auto list = std::make_unique<List>(writer, "a");
   auto other = std::make_unique<List>(writer, "b");
-  list->end_at_confirmation = true;
+  list->on_confirmed = [&] { list->stop(); };
   writer.start();
   list->add("1");
   other->add("1");
