@@ -190,7 +190,7 @@ void Core::open_durable(Channel& c, const OpenRequest& r, SessionStore::Claimed 
   for (auto& out : record.outbound) {
     InFlight e;
     e.state = out.state;
-    e.saved = true;
+    e.set_saved();
     e.position = out.position;
     e.message = out.message;
     s->window.restore(out.sequence, std::move(e));

@@ -372,6 +372,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   void group_claimed(ports::LogId log, model::SessionRecord record);
   void pump_group(ports::LogId log);
   void hand_out_group(DurableGroup& g);
+  bool renumber_oldest(DurableGroup& g);
   bool next_of_group(DurableGroup& g);
   void read_for_group(DurableGroup& g, mqtt::PacketId id);
   void read_for_group(DurableGroup& g, mqtt::PacketId id, model::Position after);
@@ -387,6 +388,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   // group_nodes.cc
   DurableGroup* find_group(std::string_view filter);
   std::uint32_t local_members(const DurableGroup& g);
+  bool owned_elsewhere(const DurableGroup& g);
   bool may_own(DurableGroup& g);
   bool may_hand_out(ports::LogId log);
   void wake_groups();
@@ -419,6 +421,7 @@ class Core final : public channel::Host, public LogFeeds::Listener, public io::T
   bool takes_again(Channel& c, ports::LogId log);
   void to_member(GroupDelivery d);
   void tell_group_of_member(Channel& c, const session::Subscription& sub);
+  void unsure_of_group_messages(session::Session& s, ClientKey k);
   void return_to_groups(session::Session& s, ClientKey k);
 
   Node& node_;

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "broker/subscription_index.h"
@@ -100,9 +101,11 @@ struct DurableGroup {
   /// To be handed out, in the order of the log.
   void set_ready(session::PacketId id) {
     auto& window = session->window;
-    auto older = [&](session::PacketId a, session::PacketId b) {
-      return window.sequence_of(a) < window.sequence_of(b);
+    const auto key = [&](session::PacketId i) {
+      const session::InFlight* e = window.find(i);
+      return std::pair(!(e && e->moved), window.sequence_of(i));
     };
+    const auto older = [&](session::PacketId a, session::PacketId b) { return key(a) < key(b); };
     if (ready.empty() || older(ready.back(), id)) return ready.push_back(id);
     ready.insert(std::lower_bound(ready.begin(), ready.end(), id, older), id);
   }

@@ -86,7 +86,7 @@ void Core::member_answered(DurableGroup& g, const GroupAnswer& a) {
       answer_owner(g, a.what == What::returned ? What::returned : What::no_room, a.position, out.number);
     }
   } else if (a.what == What::joined || a.what == What::returned) {
-    if (g.owner)
+    if (owned_elsewhere(g))
       answer_owner(g, What::joined);
     else
       claim_group(g.log);

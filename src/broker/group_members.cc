@@ -120,6 +120,16 @@ void Core::tell_group_of_member(Channel& c, const session::Subscription& sub) {
     answer_group(static_cast<std::uint32_t>(node_.group_owner(sub.filter)), {log, 0, What::joined, key(c.slot)});
 }
 
+/// The session is not this node's any more, or over: whether it has taken these the group's record says.
+void Core::unsure_of_group_messages(Session& s, ClientKey k) {
+  std::vector<std::pair<std::uint32_t, GroupAnswer>> answers;
+  s.window.for_each([&](PacketId, InFlight& e) {
+    if (e.handle && e.state == OutboundState::sent_qos2 && !e.saved)
+      answers.emplace_back(e.group, GroupAnswer{e.log, e.handle, What::unsure, k, e.position});
+  });
+  for (auto& [owner, a] : answers) answer_group(owner, a);
+}
+
 /// The session leaves its connection: what it has not acknowledged of QoS 1 goes back.
 void Core::return_to_groups(Session& s, ClientKey k) {
   std::vector<std::pair<std::uint32_t, GroupAnswer>> answers;

@@ -64,11 +64,21 @@ std::uint32_t Core::local_members(const DurableGroup& g) {
   return n;
 }
 
+/// Another node has the group, and members: without these it keeps it only until somebody asks.
+bool Core::owned_elsewhere(const DurableGroup& g) {
+  if (!g.owner) return false;
+  bool members = false;
+  Rcu::Guard guard(node_.index.rcu(), shard_);
+  g.group->members.for_each(
+      [&](const Subscriber& s) { members |= s.logged && s.client.is_peer() && s.client.slot == *g.owner; });
+  return members;
+}
+
 /// Without an owner, the first of the nodes with members is to be it. They may disagree for a moment: who claims last
 /// has it then, and hears from the others what they gave away.
 bool Core::may_own(DurableGroup& g) {
   if (!stores_.peers) return true;
-  if (g.owner || !stores_.peers->fresh()) return false;
+  if (owned_elsewhere(g) || !stores_.peers->fresh()) return false;
   const std::uint64_t mine = weight(g.filter, stores_.peers->own_id());
   bool members = false, first = true;
   Rcu::Guard guard(node_.index.rcu(), shard_);

@@ -51,7 +51,7 @@ void Core::claim_group(ports::LogId log) {
   DurableGroup& g = *durable_groups_[log];
   if (g.session || g.claiming) return;
   if (!may_own(g)) {
-    if (!g.owner) retry_groups_.insert(log);
+    if (!owned_elsewhere(g)) retry_groups_.insert(log);
     return;
   }
   g.claiming = true;
@@ -90,7 +90,7 @@ void Core::group_claimed(ports::LogId log, model::SessionRecord record) {
   for (auto& out : record.outbound) {
     InFlight e;
     e.state = OutboundState::sent_qos1;
-    e.saved = true;
+    e.set_saved();
     e.log = log;
     e.position = out.position;
     e.message = out.message;
@@ -110,6 +110,7 @@ void Core::group_claimed(ports::LogId log, model::SessionRecord record) {
 }
 
 void Core::join_group(DurableGroup& g) {
+  std::ranges::stable_sort(g.ready, {}, [&](PacketId id) { return g.session->window.find(id)->position; });
   stores_.logs->join(g.filter, ports::kGroupMember, [this, log = g.log](result<ports::LogStore::Joined> joined) {
     auto it = durable_groups_.find(log);
     if (it == durable_groups_.end() || !it->second->owns()) return;
@@ -178,7 +179,7 @@ bool Core::next_of_group(DurableGroup& g) {
       if (e) return read_for_group(g, g.ready.front()), false;
       g.ready.pop_front();
     }
-    if (s.window.full(65535) || s.window.kept() > DurableGroup::kMostKept) return false;
+    if (s.window.kept() > DurableGroup::kMostKept || (s.window.full(65535) && !renumber_oldest(g))) return false;
     session::Cursor& cursor = g.cursor();
     LogFeeds::Next n = feeds_.next(g.log, cursor.next);
     counters.dropped_log_bound.add(n.lost);
@@ -203,6 +204,23 @@ bool Core::next_of_group(DurableGroup& g) {
     else
       g.set_ready(id);
   }
+}
+
+/// Ids are given out in a ring. A member that never acknowledges what it has would hold up all others when the ring is
+/// once around: its message gets another id. (Answers name the position. Of QoS 2 the member's record names the id.)
+bool Core::renumber_oldest(DurableGroup& g) {
+  Session& s = *g.session;
+  while (s.window.full(65535) && s.window.count() < 65535) {
+    const PacketId id = s.window.oldest();
+    InFlight e = *s.window.find(id);
+    const auto out = g.out.find(e.position);
+    if (out == g.out.end() || out->second.id != id || !e.message || e.message->view().qos == 2) return false;
+    end_of_group(g, id);
+    e.saved = e.in_record = false;
+    e.moved = true;
+    out->second.id = s.window.push(std::move(e));
+  }
+  return !s.window.full(65535);
 }
 
 /// What was under way when the broker stopped is in the log.
@@ -286,7 +304,7 @@ void Core::end_of_group(DurableGroup& g, PacketId id) {
   Session& s = *g.session;
   InFlight* e = s.window.find(id);
   if (!e) return;
-  if (e->saved) s.set_done(id);
+  if (e->in_record) s.set_done(id);
   s.window.erase(id);
   group_moved(g);
 }

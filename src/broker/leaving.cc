@@ -37,6 +37,7 @@ void Core::closed(Channel& c, std::unique_ptr<Session> s, Ending how) {
     counters.connections.sub();
     leave_subscriptions(c, *s, k);
     return_to_groups(*s, k);
+    if (s->durable && (stale || s->expiry == 0)) unsure_of_group_messages(*s, k);
     pass_on_group_messages(*s, k);
     if (s->durable && stale) {  // the record, and the will in it, are another node's
       for (auto& sub : s->subscriptions()) leave_group(sub);
@@ -108,7 +109,7 @@ void Core::pass_on_group_messages(Session& s, ClientKey k) {
       counters.dropped_no_member.add();
   });
   for (PacketId id : gone) {
-    if (s.window.find(id)->saved) s.set_done(id);
+    if (s.window.find(id)->in_record) s.set_done(id);
     s.window.erase(id);
   }
   if (!s.has_waiting()) return;

@@ -51,7 +51,7 @@ Core::Saved Core::unsaved(Session& s, ClientKey k) {
   s.window.for_each([&](PacketId id, InFlight& e) {
     if (e.saved) return;
     if (e.handle && e.state == OutboundState::sent_qos1) return;  // the group's, until it is acknowledged
-    e.saved = true;
+    e.set_saved();
     if (e.handle) {
       for (auto& sub : s.subscriptions())
         if (auto g = groups_.find(sub.group); g != groups_.end() && g->second.first->log.load() == e.log)
@@ -170,7 +170,7 @@ void Core::store_failed(ClientKey k, const error_code& why) {
 bool Core::release_outbound(Channel& c, PacketId id, InFlight& e) {
   Session& s = c.session();
   if (!s.durable) return false;
-  e.saved = true;
+  e.set_saved();
   ports::SessionChange change;
   model::OutboundRecord r;
   r.sequence = s.window.sequence_of(id);
@@ -207,7 +207,7 @@ void Core::delivered(Channel& c, PacketId id, InFlight& e) {
   }
   if (e.handle) return answer_group(e.group, {e.log, e.handle, GroupAnswer::What::done, key(c.slot), e.position});
   if (!s.durable) return;
-  if (e.saved) s.set_done(id);
+  if (e.in_record) s.set_done(id);
   if (session::Cursor* reader = e.log ? s.reader_of(e.log) : nullptr) s.set_moved(*reader);
   touch(c.slot);
 }

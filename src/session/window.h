@@ -15,9 +15,11 @@ using mqtt::PacketId;
 
 /// One delivery under way: what has to be known until it is acknowledged.
 struct InFlight {
-  OutboundState state{};    ///< 0 = this packet id is free
-  bool saved : 1 = false;   ///< durable: the store has it, as it was sent
-  bool unsent : 1 = false;  ///< durable QoS 2: it goes out once the store has it
+  OutboundState state{};       ///< 0 = this packet id is free
+  bool saved : 1 = false;      ///< durable: the store has it, as it was sent
+  bool in_record : 1 = false;  ///< durable: the store may have it, so its end has to be told
+  bool moved : 1 = false;      ///< a group's: its id is later than those of messages that came behind it
+  bool unsent : 1 = false;     ///< durable QoS 2: it goes out once the store has it
   /// Came through the log of a shared group: the group's number for it, to be told how it ends. 0 = it did not.
   std::uint16_t handle = 0;
   /// Key of the shared group it came from; with a handle: the shard that owns the group. 0 = none.
@@ -25,6 +27,8 @@ struct InFlight {
   std::uint64_t log = 0;      ///< ports::LogId of the log that holds it (with a handle: the group's), 0 = none
   model::Position position;   ///< in that log
   model::MessagePtr message;  ///< kept for a shared group, so that it can go to another member
+
+  void set_saved() { saved = in_record = true; }
 };
 
 /// Packet ids under way to one client, QoS 1 and 2 together, in the order in which they were sent [MQTT5 4.4, 4.6].
@@ -44,6 +48,8 @@ class Window {
   /// Takes up an id of an earlier connection, in the order of the calls: sequences must ascend.
   bool restore(std::uint64_t sequence, InFlight entry);
 
+  /// The id that was given out first of those under way, 0 when there is none.
+  PacketId oldest() const { return span_ == 0 ? PacketId{0} : id_of(first_); }
   /// The entry of an id under way, null when there is none.
   InFlight* find(PacketId id);
   /// The id is free again.

@@ -142,7 +142,7 @@ redis::Target::Taken SessionRow::claim_answered(Piece& p, Reply::View r) {
     a.what = ClaimAnswer::What::soon;
     return Taken::yes;
   }
-  session_.owned.reset();
+  p.before_claim = std::move(session_.owned);
   if (r[0].text() == "none") return Taken::yes;
   a.what = ClaimAnswer::What::claimed;
   a.epoch = p.epoch = static_cast<std::uint64_t>(r[1].integer().value_or(0));

@@ -25,6 +25,7 @@ struct SessionRow::Piece final : redis::Batch {
   std::uint64_t before = 0;                       ///< change: number of the one before it
   error_code why;                                 ///< it was not stored
   ClaimAnswer claim;
+  std::unique_ptr<OwnedSession> before_claim;  ///< what this node owned, until the claim is confirmed
   TakeAnswer take;
   std::uint64_t incarnation = 0;     ///< end
   std::vector<std::string> filters;  ///< end

@@ -18,6 +18,12 @@ using redis::Outcome;
 using redis::Reply;
 using redis::Words;
 
+namespace {
+
+constexpr std::uint64_t kAskOthers = ~std::uint64_t{0};  // instead of a number of reconnections
+
+}  // namespace
+
 StoredSession::~StoredSession() = default;
 
 SessionRow::SessionRow(redis::Writer& writer, SessionRows& rows, StoredSession& session, std::string key)
@@ -257,6 +263,7 @@ void SessionRow::confirmed(Batch& b) {
   if (!jobs_.empty()) ready();
   switch (p.kind) {
     case Piece::Kind::claim:
+      p.before_claim.reset();
       if (!jobs.empty()) {
         auto& claim = static_cast<ClaimJob&>(*jobs.front());
         claim.done(claim, std::move(p.claim));
@@ -299,13 +306,17 @@ std::optional<std::uint64_t> SessionRow::last(Outcome& o) {
   const Reply::View r = o.value();
   covered_ = 0;
   rewrite_ = false;
-  const OwnedSession* owned = session_.owned.get();
-  if (!owned) return before_repeats();
   const auto epoch = static_cast<std::uint64_t>(r[0].integer().value_or(0));
   const auto n = static_cast<std::uint64_t>(r[1].integer().value_or(0));
+  const auto is_owners = [&](const OwnedSession& s) {
+    return epoch == s.epoch && r[2].text() == mark(s.nonce) && !r[3].is_nil();
+  };
+  if (session_.owned && !is_owners(*session_.owned)) unclaim();
+  const OwnedSession* owned = session_.owned.get();
+  if (!owned) return before_repeats();
   const bool claiming =
       std::any_of(open_.begin(), open_.end(), [](auto* p) { return p->kind == Piece::Kind::claim && !p->has_answer; });
-  const bool mine = epoch == owned->epoch && r[2].text() == mark(owned->nonce) && !r[3].is_nil();
+  const bool mine = is_owners(*owned);
   if (mine) {
     std::uint64_t answered = owned->number;
     for (auto* p : open_)
@@ -320,6 +331,21 @@ std::optional<std::uint64_t> SessionRow::last(Outcome& o) {
   if (rewrite_) ready();
   if (unused()) rows_.unused(session_, false);
   return rewrite_ || claiming ? before_repeats() : std::max(n, before_repeats());
+}
+
+/// A claim that Redis has forgotten, and nobody was told of, is made anew: the owner before may have gone on without
+/// it.
+void SessionRow::unclaim() {
+  const auto it = std::ranges::find_if(open_, [this](auto* p) {
+    return p->kind == Piece::Kind::claim && p->epoch == session_.owned->epoch && !p->jobs.empty();
+  });
+  if (it == open_.end()) return;
+  Piece& p = **it;
+  session_.owned = std::move(p.before_claim);
+  p.has_answer = false;
+  p.epoch = 0;
+  p.claim = {};
+  static_cast<ClaimJob&>(*p.jobs.front()).reconnections = kAskOthers;
 }
 
 /// What lies up to there need not be sent again, even if Redis has forgotten it: what changes were, the whole record

@@ -187,6 +187,7 @@ class SessionRow final : public redis::Target {
   void read(const ReadJob& job);
   void refuse_front(error_code why);
   void lose();
+  void unclaim();
   std::uint64_t before_repeats();
   std::string mark(std::uint64_t nonce) const;
 

@@ -28,8 +28,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--fresh", action="store_true", help="a new cluster for each run, instead of one as long as all is well")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="clusters at a time; 1 by default")
     parser.add_argument("--seed", type=int, help="of all runs; by default each has one of its own")
-    parser.add_argument("--doc", action="store_true", help="writes docs/faults.md with the results, after each run; "
-                                                           "with all, runs the comparison as well")
+    parser.add_argument("--doc", action="store_true", help="writes the results into docs/faults.md, after each run; of what is not "
+                                                           "run it keeps them; with all, runs the comparison as well")
     parser.add_argument("--list", action="store_true", help="says which faults there are")
     o = parser.parse_args()
     if o.times < 1:
@@ -119,6 +119,7 @@ def run_all(o: argparse.Namespace, pairs: list[tuple[Fault, str]]) -> tuple[list
     workers = [multiprocessing.Process(target=work, args=(o, n, tasks, results)) for n in range(1, o.jobs + 1)]
     for worker in workers:
         worker.start()
+    before = PAGE.read_text(encoding="utf-8")
     outcomes, whole, busy = [], True, len(workers)
     while busy:
         try:
@@ -136,7 +137,7 @@ def run_all(o: argparse.Namespace, pairs: list[tuple[Fault, str]]) -> tuple[list
             outcomes.append(result)
             print(result.explain(), flush=True)
             if o.doc:
-                PAGE.write_text(table.document(outcomes))
+                PAGE.write_text(table.document(outcomes, before), encoding="utf-8")
     tasks.cancel_join_thread()
     for worker in workers:
         worker.join()
@@ -157,7 +158,7 @@ def main() -> int:
         print(f'faults: {binary()} does not know store.kind = "redis"', file=sys.stderr)
         return 1
     outcomes, whole = run_all(o, pairs)
-    print("\n" + table.markdown(outcomes))
+    print("\n" + table.markdown(table.rows(outcomes)))
     return 0 if whole and outcomes and all(outcome.ok for outcome in outcomes if outcome.topology != bridged.KIND) else 1
 
 

@@ -33,7 +33,10 @@ second. They share no sessions: a client that moves to the other one finds none.
 """
 
 
-def rows(outcomes: list[Outcome]) -> list[tuple[str, ...]]:
+Row = tuple[str, ...]
+
+
+def rows(outcomes: list[Outcome]) -> list[Row]:
     """One for each fault and topology that was run, in the order of the first runs."""
     groups: dict[tuple[str, str], list[Outcome]] = {}
     for outcome in outcomes:
@@ -41,7 +44,13 @@ def rows(outcomes: list[Outcome]) -> list[tuple[str, ...]]:
     return [_row(*key, runs) for key, runs in groups.items()]
 
 
-def _row(fault: str, topology: str, runs: list[Outcome]) -> tuple[str, ...]:
+def rows_of(page: str) -> list[Row]:
+    """Those of all tables of an earlier page that have these columns, and are about faults that there are."""
+    found = [tuple(line.strip("|").split("|")) for line in page.replace(" | ", "|").replace("| ", "|").replace(" |", "|").splitlines()]
+    return [row for row in found if len(row) == len(COLUMNS) and row[0] in FAULTS]
+
+
+def _row(fault: str, topology: str, runs: list[Outcome]) -> Row:
     def total(name: str) -> str:
         return str(sum(getattr(run, name) for run in runs))
     pauses, recoveries = [run.pause for run in runs], [run.recovery for run in runs]
@@ -50,17 +59,17 @@ def _row(fault: str, topology: str, runs: list[Outcome]) -> tuple[str, ...]:
             *(f"{of(seconds):.2f} s" for seconds in (pauses, recoveries) for of in (median, max)))
 
 
-def markdown(outcomes: list[Outcome]) -> str:
-    table = [COLUMNS, ("---", "---") + ("--:",) * (len(COLUMNS) - 2)] + rows(outcomes)
+def markdown(lines: list[Row]) -> str:
+    table = [COLUMNS, ("---", "---") + ("--:",) * (len(COLUMNS) - 2)] + lines
     return "\n".join("| " + " | ".join(row) + " |" for row in table)
 
 
-def document(outcomes: list[Outcome]) -> str:
-    """docs/faults.md."""
+def document(outcomes: list[Outcome], before: str = "") -> str:
+    """docs/faults.md. Of what was not run, the results are those of the page `before`."""
     said = [f"- **{f.name}** ({', '.join(f.topologies)}): {f.text}" for f in FAULTS.values()]
     page = HEAD + "\n" + "\n".join(said) + "\n"
-    ours = [outcome for outcome in outcomes if outcome.topology != bridged.KIND]
-    others = [outcome for outcome in outcomes if outcome.topology == bridged.KIND]
+    lines = {row[:2]: row for row in rows_of(before) + rows(outcomes)}.values()
+    ours, others = ([row for row in lines if (row[1] == bridged.KIND) is compared] for compared in (False, True))
     if ours:
         page += f"\n## Results\n\n{markdown(ours)}\n"
     return page + (f"\n{BESIDE}\n{markdown(others)}\n" if others else "")

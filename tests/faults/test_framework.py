@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from faults import fault, table
+from faults import bridged, fault, table
 from faults.catalogue import FAULTS, EVERYWHERE, Fault, every
 from faults.fault import Outcome
 from faults.fight import Fight
@@ -123,6 +123,17 @@ def test_table():
     assert table.rows(runs) == [("a", "single", "2", "0", "11", "0", "0", "0", "2.00 s", "3.00 s", "0.25 s", "0.50 s"),
                                 ("a", "cluster", "1", "1", "0", "2", "0", "0", "0.00 s", "0.00 s", "0.00 s", "0.00 s")]
     assert "BROKEN" in runs[1].line() and "2 lost" in runs[1].explain()
+
+
+def test_the_page_keeps_what_was_not_run():
+    def run(fault, topology, lost):
+        return Outcome(fault, topology, 1, lost=lost)
+    page = table.document([run("broker-kill", "single", 1), run("broker-kill", "cluster", 2), run("broker-kill", bridged.KIND, 3)])
+    again = table.document([run("broker-kill", "cluster", 0), run("broker-drain", "single", 4)], page)
+    assert [(row[0], row[1], row[5]) for row in table.rows_of(again)] == [
+        ("broker-kill", "single", "1"), ("broker-kill", "cluster", "0"), ("broker-drain", "single", "4"),
+        ("broker-kill", bridged.KIND, "3")]
+    assert again.startswith(table.document([]))
 
 
 def test_the_page_names_every_fault():

@@ -203,6 +203,58 @@ TEST(GroupsLater, AMessageThatAMemberMayHaveTaken) {
   }
 }
 
+TEST(GroupsLater, AMessageThatAMemberHadNotYetTakenWhenItEnded) {
+  Bench b{{.shards = 2, .delayed = true}};
+  Client pub(b, "pub");
+  pub.up();
+  Client one(b, "one"), two(b, "two");
+  one.connect(kDurable);
+  one.take();
+  one.subscribed("$share/g/a", 2);
+  b.delay.away_for = [](const ports::SessionChange& c) {
+    return c.group_taken.empty() ? Delay::Away::no : Delay::Away::without;
+  };
+  pub.publish("a", "m", {.qos = 2, .id = 1});
+  pub.messages();
+  EXPECT_THAT(one.take(), IsEmpty());
+  two.connect(kDurable);
+  two.take();
+  two.subscribe("$share/g/a", 2);
+  EXPECT_THAT(two.messages(), IsEmpty());
+  one.send(disconnect_packet(Version::v5, Reason::success, 0));
+  b.settle();
+  b.delay.away_for = nullptr;
+  for (std::size_t shard : {0, 1}) b.core(shard).tick();
+  EXPECT_THAT(Client::payloads(two.messages()), ElementsAre("m"));
+}
+
+/// Packet ids go round: the message that a member keeps is as far behind as there are ids.
+TEST(GroupsAtOnce, AMemberThatAcknowledgesNothingHoldsUpNobody) {
+  Bench b{{}};
+  Client pub(b, "pub"), hangs(b, "hangs"), works(b, "works");
+  pub.up();
+  hangs.connect({.clean = false, .expiry = 1000, .receive_maximum = 1});
+  hangs.take();
+  hangs.subscribed("$share/g/a", 1);
+  pub.publish("a", "kept", {.qos = 1, .id = 1});
+  pub.messages();
+  EXPECT_EQ(hangs.packets().size(), 1u);
+  works.connect(kDurable);
+  works.take();
+  works.subscribed("$share/g/a", 1);
+  constexpr std::size_t kAll = 70'000;
+  std::size_t got = 0;
+  for (std::size_t i = 0; i < kAll; ++i) {
+    pub.publish("a", "m", {.qos = 1, .id = 1});
+    pub.messages();
+    got += works.messages().size();
+  }
+  EXPECT_EQ(got, kAll);
+  hangs.lose();
+  b.settle();
+  EXPECT_THAT(Client::payloads(works.messages()), ElementsAre("kept"));
+}
+
 TEST_P(Groups, Qos2IsInOneRecord) {
   auto one = member("one", 2);
   publish("x", 2);

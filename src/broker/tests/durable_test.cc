@@ -323,6 +323,34 @@ TEST_P(Forgetful, WhatDoesNotComeAgainHoldsNobodyUpForEver) {
   EXPECT_EQ(c->take(), Words{"PUBLISH a three qos1 id3"});
 }
 
+TEST_P(Forgetful, WhatEndsWhileTheRecordCannotBeWrittenIsOver) {
+  auto c = come();
+  c->take();
+  c->subscribed("a", 1);
+  publish("a", "one", 1);
+  publish("a", "two", 1);
+  auto under_way = c->packets();
+  ASSERT_EQ(under_way.size(), 2u);
+  b.core(0).tick();
+  b.settle();  // the record has them
+  b.delay.away_for = [](const ports::SessionChange&) { return Delay::Away::without; };
+  publish("a", "three", 1);
+  for (auto& p : c->packets()) under_way.push_back(p);
+  b.core(0).tick();
+  b.settle();
+  for (auto& p : under_way) c->answer(p);
+  b.settle();
+  b.delay.away_for = nullptr;
+  b.core(0).tick();
+  b.settle();
+  c->messages();
+  b.core(0).tick();
+  b.settle();
+  c->lose();
+  c = come();
+  EXPECT_EQ(c->take(), Words{"CONNACK 00 present"});
+}
+
 // ---- bounds of a log
 
 class DurableBound : public Durable {

@@ -109,6 +109,30 @@ TEST_F(GroupNodes, WhatComesWhileAllAreAwayWaitsOnWhateverNodeTheyComeBackTo) {
   all_once(6);
 }
 
+/// It keeps the group until somebody asks; of QoS 2 it has nobody to give it to.
+TEST_F(GroupNodes, AnOwnerWithoutMembersIsNoneToWhoComes) {
+  auto with_qos2 = [&](std::size_t node, const std::string& id) {
+    auto c = come(node, id);
+    c->subscribe("$share/g/a/#", 2);
+    cluster.settle();
+    c->arrived();
+    return c;
+  };
+  auto a = with_qos2(0, "a"), b = with_qos2(1, "b");
+  publish_all(2, 0, 2);
+  EXPECT_EQ(take(*a) + take(*b), 2u);
+  b->lose();
+  a->lose();
+  cluster.tick();
+  cluster.settle();
+  publish(2, "2", 2);
+  b = std::make_unique<Client>(cluster[1], "b");
+  b->connect(kDurable);
+  cluster.tick();
+  take(*b);
+  all_once(3);
+}
+
 TEST_F(GroupNodes, WhatALeavingMemberHasGoesToAnotherNode) {
   auto a = member(0, "a"), b = member(1, "b");
   publish_all(2, 0, 10);

@@ -105,6 +105,62 @@ TEST(RedisSessions, AForgottenClaimDisplacesAnEarlierOne) {
   EXPECT_TRUE(b.lost.empty());
 }
 
+/// It was taken by a primary that was cut off, and the owner before has gone on with the one that followed it.
+TEST(RedisSessions, AForgottenClaimThatNobodyWasToldOfIsNotWrittenAgain) {
+  NEEDS_REDIS();
+  RedisServer server;
+  redis::WriterOptions w;
+  w.concern = redis::WriterOptions::Concern::replica;
+  w.degrade = false;
+  SessionNode a(server, "a"), b(server, "b", w);
+  Claimed at_a = a.claim("s");
+  ASSERT_EQ(a.order("s", at_a.record.epoch, 2), error_code{});
+  ASSERT_EQ(server.ask({"SAVE"}), "OK");
+  b.sessions.set_turn({});
+  redis::Repeatable first(b.writer, "{first}");  // connects
+  first.send({"SET", "{first}", "1"}, nullptr);
+  ASSERT_TRUE(b.loop.until([&] { return b.writer.reconnections() > 0; }));
+  bool told = false;
+  b.sessions.claim(SessionNode::request("s"), [&](auto) { told = true; });
+  const std::string key = RedisKeys().session("s");
+  const auto at_b = [&] { return server.ask({"HGET", key, "o"}).ends_with(" b"); };
+  ASSERT_TRUE(b.loop.until(at_b));
+  forget(server);
+  ASSERT_EQ(a.order("s", at_a.record.epoch, 7), error_code{});
+  ASSERT_FALSE(told);
+  ASSERT_TRUE(b.loop.until([&] { return at_b() || told; }));
+  EXPECT_EQ(server.ask({"HGET", key, "d"}), "7") << "its owner was told that this is stored";
+}
+
+TEST(RedisSessions, AForgottenClaimThatNobodyWasToldOfLosesNothingOfTheSameNode) {
+  NEEDS_REDIS();
+  RedisServer server({"--repl-diskless-sync-delay", "0"});
+  RedisServer replica({"--replicaof", "127.0.0.1 " + std::to_string(server.port())});
+  redis::WriterOptions w;
+  w.concern = redis::WriterOptions::Concern::replica;
+  w.degrade = false;
+  SessionNode b(server, "b", w);
+  Claimed first = b.claim("s");
+  ASSERT_EQ(server.ask({"SAVE"}), "OK");
+  ASSERT_EQ(b.order("s", first.record.epoch, 5), error_code{});
+  replica.pause();
+  std::optional<result<Claimed>> claimed;
+  const auto claim = [&] {
+    claimed.reset();
+    b.sessions.claim(SessionNode::request("s"), [&](auto r) { claimed = std::move(r); });
+  };
+  claim();
+  const std::string key = RedisKeys().session("s"), epoch = std::to_string(first.record.epoch);
+  ASSERT_TRUE(b.loop.until([&] { return server.ask({"HGET", key, "e"}) != epoch; }));
+  forget(server);
+  replica.resume();
+  ASSERT_TRUE(b.loop.until([&] {
+    if (claimed && !*claimed) claim();
+    return claimed.has_value();
+  }));
+  EXPECT_EQ(claimed->value().record.next_order, 5u);
+}
+
 TEST(RedisSessions, AnEndThatWasForgottenIsMadeAgain) {
   NEEDS_REDIS();
   RedisServer server;
