@@ -304,12 +304,15 @@ TEST(Writer, WhatIsToBeRepeatedIsNotConfirmedBefore) {
   ASSERT_TRUE(add_each(loop, list, 1));
   replica.pause();
   list.add("2");
-  ASSERT_TRUE(loop.until([&] { return writer.stats().unreplicated > 0; }));  // "2" is stored, and no flush under way
+  ASSERT_TRUE(loop.until([&] { return writer.stats().unreplicated > 0; }));  // "2" is stored
+  writer.allow_until(MonoTime::min());
+  loop.until([] { return false; }, Seconds(1));  // no WAIT is under way any more
   std::string had;
   list.on_confirmed = [&] { had = words_in(server, "a"); };
   ASSERT_EQ(server.ask({"DEL", "{a}", "{a}:last"}), "2");
   list.repair();
   replica.resume();
+  writer.allow_until(kNever);
   ASSERT_TRUE(loop.until([&] { return list.confirmed_words.size() == 2; }));
   EXPECT_EQ(had, count_to(2)) << "what Redis had when it was confirmed";
 }
